@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Flags of our own targets; consumers of the library never see them.
+add_library(rdsco_flags INTERFACE)
+target_compile_options(rdsco_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+if(RDSCO_WERROR)
+  target_compile_options(rdsco_flags INTERFACE -Werror)
+endif()
+# Symmetric transfer between coroutines must be a real tail call, or a chain of synchronous children eats the stack.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT RDSCO_SANITIZE)
+  target_compile_options(rdsco_flags INTERFACE -foptimize-sibling-calls)
+endif()
+if(RDSCO_SANITIZE)
+  list(JOIN RDSCO_SANITIZE "," rdsco_sanitizers)
+  # Directory-wide on purpose: every object of a program must agree on its sanitizers.
+  add_compile_options(-fsanitize=${rdsco_sanitizers} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${rdsco_sanitizers})
+endif()
+
+# A room is a directory of the house; it takes part when its CMakeLists.txt exists.
+function(rdsco_add_room room)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${room}/CMakeLists.txt)
+    add_subdirectory(${room})
+  endif()
+endfunction()
