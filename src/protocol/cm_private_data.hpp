@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "protocol/address_order.hpp"
+
+namespace rdsco::protocol {
+
+struct protocol_version {
+  std::uint8_t major = 0;
+  std::uint8_t minor = 0;
+
+  friend constexpr bool operator==(protocol_version, protocol_version) = default;
+};
+
+inline constexpr protocol_version version_3_1{3, 1};
+inline constexpr std::uint16_t minor_mask_bits = 0x0003;  // minor versions 0 and 1
+
+enum class address_family : std::uint8_t { v4, v6 };
+
+inline constexpr std::size_t cm_private_v4_bytes = 32;
+inline constexpr std::size_t cm_private_v6_bytes = 56;
+
+/// What the two sides of a verbs connection tell each other through the connection manager, in the request and in the reply. The
+/// addresses are the sender's view: in a reply `source` is the passive side.
+struct cm_private_data {
+  address_bytes source{};
+  address_bytes destination{};
+  protocol_version version = version_3_1;
+  std::uint16_t minor_mask = minor_mask_bits;
+  std::uint8_t type_of_service = 0;
+  std::uint16_t fragment_size = 0;  // some newer peers name theirs; 0 stands for 4096
+  std::uint64_t ack = 0;            // last message received
+  std::uint32_t initial_credit = 0; // 0: no flow control by credits
+
+  friend bool operator==(cm_private_data const&, cm_private_data const&) = default;
+};
+
+/// IPv4 addresses are taken from the last four bytes of their mapped form.
+void encode_v4(cm_private_data const& from, std::span<std::byte, cm_private_v4_bytes> to) noexcept;
+void encode_v6(cm_private_data const& from, std::span<std::byte, cm_private_v6_bytes> to) noexcept;
+
+/// Reads private data of the family that the port of the connection implies. Nothing if it is too short; the four bytes of padding
+/// at its end may be missing (32-bit senders). A peer that sent none shows zeros: see has_content().
+[[nodiscard]] std::optional<cm_private_data> decode_cm(address_family family, std::span<std::byte const> from) noexcept;
+
+/// The connection manager pads with zeros, so the length tells nothing and a major version of 0 means "no private data".
+constexpr bool has_content(cm_private_data const& data) noexcept { return data.version.major != 0; }
+
+/// The version with which the passive side answers a request, or nothing if it must reject. Version 4 peers are taken only with
+/// fragments of the usual size.
+[[nodiscard]] std::optional<protocol_version> choose_version(cm_private_data const& request) noexcept;
+
+}  // namespace rdsco::protocol
