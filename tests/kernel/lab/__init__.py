@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The kernel lab: Debian kernels under QEMU, next to native programs. docs/kernel-lab.md is its manual."""
+from .errors import DeadGuest, LabError, TimedOut, Unavailable
+from .session import Session
+
+__all__ = ["Session", "LabError", "Unavailable", "DeadGuest", "TimedOut"]

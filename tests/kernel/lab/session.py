@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A session: one guest, and with a network the private namespace in which native programs talk to it."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import kernels, network
+from .guest import Guest
+from .errors import LabError
+from .machine import Machine, dying_with_parent
+from .service import PREFIX, Service
+
+
+class Session:
+    """`with Session(kernel="6.1", tap=True) as lab:` boots; the end of the block removes everything.
+
+    lab.guest.run / lab.guest.start   commands in the guest
+    lab.native                        a subprocess.Popen in the namespace at the other end of the wire
+    lab.run_native                    the same to its end, as subprocess.run
+    """
+
+    def __init__(self, kernel="6.1", *, tap=False, smp=1, memory=512, accel="tcg", terminal=False, rds=None, mtu=1500,
+                 native_addresses=network.NATIVE_ADDRESSES, guest_addresses=network.GUEST_ADDRESSES):
+        unpacked = kernels.find(kernel)
+        self.kernel = unpacked.release
+        self.network = network.Network(native_addresses, guest_addresses, mtu) if tap else None
+        self.directory = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.machine = None
+        self.service = None
+        try:
+            (self.directory / "share" / "jobs").mkdir(parents=True)
+            self.machine = Machine(unpacked, self.directory, smp=smp, memory=memory, accel=accel, network=self.network,
+                                   terminal=terminal, rds=tap if rds is None else rds)
+            self.guest = Guest(self.machine)
+            self.guest.wait_until_up()
+            self.service = Service(self)
+            self._register()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        if self.service:
+            self.service.close()
+            self.service = None
+        if self.machine:
+            self.machine.stop()
+            self.machine = None
+        if self.network:
+            self.network.close()
+            self.network = None
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def native(self, command, **options):
+        """A native process in the namespace, killed with this one. RDSCO_LAB_SESSION in its environment names the session."""
+        if self.network is None:
+            raise LabError("this session has no network: start it with tap")
+        environment = {**(options.pop("env", None) or os.environ), "RDSCO_LAB_SESSION": str(self.directory)}
+        descriptors = (*options.pop("pass_fds", ()), *self.network.descriptors)
+        return subprocess.Popen(self.network.wrap(dying_with_parent([str(argument) for argument in command])),
+                                env=environment, pass_fds=descriptors, **options)
+
+    def run_native(self, command, timeout=None, **options):
+        process = self.native(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        return process.returncode, stdout, stderr
+
+    def restart_rds(self):
+        """A kernel that has never heard of its peers: only unloading forgets sequence numbers and connections.
+
+        Every AF_RDS socket of the guest must be closed first.
+        """
+        status, _, errors = self.guest.run("rmmod rds_tcp rds && modprobe rds_tcp", timeout=60, directory="/")
+        if status != 0:
+            raise LabError(f"rds_tcp cannot be reloaded: {errors.decode(errors='replace').strip()}")
+
+    def reset_tcp(self):
+        """Resets (RST) the established connections of RDS over TCP in the guest; returns how many there were."""
+        filter_ = "( sport = :16385 or dport = :16385 )"
+        status, output, errors = self.guest.run(f"ss -H -K -n -t state established '{filter_}'", timeout=60, directory="/")
+        if status != 0:
+            raise LabError(f"ss failed in the guest: {errors.decode(errors='replace').strip()}")
+        return len(output.splitlines())
+
+    def _register(self):
+        facts = {"pid": os.getpid(), "kernel": self.kernel,
+                 "namespace": self.network.namespace if self.network else None}
+        (self.directory / "session.json").write_text(json.dumps(facts))
