@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <rdsco/buffer.hpp>
+#include <rdsco/detail/leaf_operation.hpp>
+#include <rdsco/detail/receive_waiter.hpp>
+#include <rdsco/detail/send_state.hpp>
+#include <rdsco/endpoint.hpp>
+#include <rdsco/message.hpp>
+#include <rdsco/result.hpp>
+#include <rdsco/socket_options.hpp>
+#include <rdsco/task.hpp>
+
+#include <chrono>
+#include <coroutine>
+#include <cstddef>
+
+namespace rdsco {
+
+/// What an awaited send waits for.
+enum class until : std::uint8_t {
+  accepted,     ///< the node has a copy and keeps trying until the peer's RDS layer has it
+  acknowledged  ///< the peer's RDS layer has it; it is sent from the caller's memory
+};
+
+/// An operation on a send-side state: common to sending, to waiting for writability and to draining.
+template <class State>
+class socket_awaiter : public detail::leaf_operation<socket_awaiter<State>>, private State {
+ public:
+  template <class... Arguments>
+  explicit socket_awaiter(detail::socket_core* of, Arguments const&... arguments) noexcept
+      : State(of, arguments...), of_(of) {
+    this->finished = [](State& self) noexcept { static_cast<socket_awaiter&>(self).complete(); };
+  }
+
+  bool await_ready() noexcept { return done_ = State::attempt(); }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> waiting) noexcept {
+    if (this->suspend_in(waiting, detail::loop_of(*of_))) return true;
+    give_up();
+    return false;
+  }
+  result<> await_resume() noexcept { return State::outcome; }
+
+ private:
+  friend detail::leaf_operation<socket_awaiter>;
+  void on_stop() noexcept {
+    give_up();
+    this->complete();
+  }
+  void give_up() noexcept {
+    if constexpr (requires(State& state) { state.abandon(); }) {
+      State::abandon();
+    } else {
+      static_cast<detail::send_waiter&>(*this).unlink();
+      State::outcome = errc::canceled;
+    }
+  }
+
+  detail::socket_core* of_;
+  bool done_ = false;
+};
+
+using send_awaiter = socket_awaiter<detail::send_state>;
+using writable_awaiter = socket_awaiter<detail::writable_state>;
+using drain_awaiter = socket_awaiter<detail::drain_state>;
+
+/// Common to both ways of receiving: waits for a claim on a datagram.
+class receive_wait : public detail::leaf_operation<receive_wait>, private detail::receive_waiter {
+ public:
+  bool await_ready() noexcept;
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> waiting) noexcept {
+    stop_ = detail::environment_of(waiting).stop;
+    if (!this->suspend_in(waiting, detail::loop_of(*socket_))) return outcome_ = errc::canceled, false;
+    enlist();
+    return true;
+  }
+
+ protected:
+  explicit receive_wait(detail::socket_core* socket) noexcept;
+  /// The datagram, or null with the reason in outcome(). It stays queued.
+  [[nodiscard]] detail::datagram* claimed() noexcept;
+  [[nodiscard]] std::error_code outcome() const noexcept { return outcome_; }
+  [[nodiscard]] detail::socket_core& socket() const noexcept { return *socket_; }
+
+ private:
+  friend detail::leaf_operation<receive_wait>;
+  void on_stop() noexcept;
+  void enlist() noexcept;
+  static void woken_up(detail::receive_waiter& self) noexcept;
+
+  detail::socket_core* socket_;
+  stop_scope* stop_ = nullptr;
+  std::error_code outcome_;
+  bool waited_ = false;
+};
+
+class receive_awaiter : public receive_wait {
+ public:
+  explicit receive_awaiter(detail::socket_core* socket) noexcept : receive_wait(socket) {}
+  result<message> await_resume() noexcept;
+};
+
+/// What receive_into() delivered.
+struct received {
+  std::size_t copied = 0;  ///< bytes now in the caller's buffer
+  std::size_t size = 0;    ///< bytes of the datagram
+  endpoint from;
+  [[nodiscard]] bool truncated() const noexcept { return copied < size; }
+  received() noexcept = default;
+};
+
+class receive_into_awaiter : public receive_wait {
+ public:
+  receive_into_awaiter(detail::socket_core* socket, mutable_buffer into) noexcept : receive_wait(socket), into_(into) {}
+  result<received> await_resume() noexcept;
+
+ private:
+  mutable_buffer into_;
+};
+
+/// A bound RDS socket: one address and port that exchanges reliable, ordered datagrams with any number of peers.
+///
+/// Order: datagrams from one socket to one destination arrive in the order in which their sends were accepted, each once,
+/// through any number of reconnects. A datagram for a port that nobody has bound is dropped by the peer and acknowledged.
+/// Lifetime: its node and loop outlive it, or are closed first.
+/// Threads: its loop's.
+class socket {
+ public:
+  socket() noexcept = default;  ///< not bound: every operation reports not_bound
+  socket(socket&& other) noexcept;
+  socket& operator=(socket&& other) noexcept;
+  ~socket();  ///< close()
+
+  [[nodiscard]] explicit operator bool() const noexcept { return core_ != nullptr; }
+  [[nodiscard]] endpoint local() const noexcept;
+
+  /// Sends one datagram, whole, to `to`. Port 0 is a ping: its answer is an empty message from that host's port 0.
+  /// Completes when the node has taken it over (until::accepted), or the peer's RDS layer has (until::acknowledged).
+  ///   Until then it waits, without holding up anybody else, while that destination port is congested or the send buffer
+  ///   is full.
+  /// Lifetime: `payload` and its bytes stay valid until completion.
+  /// Cancellation: an unsent datagram is taken back (canceled, or withdrawn once it was queued). One already sent in part
+  ///   is copied and completes with may_arrive.
+  /// Errors: message_too_large, no_destination, peer_not_allowed, address_family, limit_reached, closed.
+  [[nodiscard]] send_awaiter send_to(const_buffers payload, endpoint const& to, until what = until::accepted) noexcept {
+    return send_awaiter(core_, payload, to, what == until::acknowledged);
+  }
+  /// send_to() the default peer.
+  [[nodiscard]] send_awaiter send(const_buffers payload, until what = until::accepted) noexcept {
+    return send_to(payload, default_peer(), what);
+  }
+  /// As send_to() without waiting. Errors: also congested, would_block.
+  [[nodiscard]] std::error_code try_send_to(const_buffers payload, endpoint const& to) noexcept;
+  /// Completes when a send to `to` would be accepted. It may not be any more when somebody else sends first.
+  [[nodiscard]] writable_awaiter writable(endpoint const& to) noexcept { return writable_awaiter(core_, to); }
+
+  /// The next datagram.
+  /// Cancellation: never takes a datagram along; the next receive gets it.
+  /// Errors: canceled, closed.
+  [[nodiscard]] receive_awaiter receive() noexcept { return receive_awaiter(core_); }
+  /// The next datagram, copied. What does not fit is lost for the program, and reported: received::truncated().
+  /// Lifetime: `into` stays valid until completion.
+  [[nodiscard]] receive_into_awaiter receive_into(mutable_buffer into) noexcept { return receive_into_awaiter(core_, into); }
+  /// The next datagram if there is one. Errors: would_block, closed.
+  [[nodiscard]] result<message> try_receive() noexcept;
+  /// Copies the start of the next datagram without taking it. Errors: would_block, closed.
+  [[nodiscard]] result<received> peek(mutable_buffer into) noexcept;
+
+  /// Where send() goes. It filters nothing: the socket still receives from everybody.
+  std::error_code set_default_peer(endpoint const& to) noexcept;
+  [[nodiscard]] endpoint default_peer() const noexcept;
+  void set_buffers(std::size_t send, std::size_t receive) noexcept;
+  /// Before the first send only. Errors: may_arrive never; invalid when the socket has sent (std::errc::invalid_argument).
+  std::error_code set_type_of_service(std::uint8_t value) noexcept;
+
+  /// Takes back every datagram to exactly `to` that is not acknowledged; one already on the wire may still arrive.
+  /// Returns how many.
+  std::size_t cancel_sent_to(endpoint const& to) noexcept;
+  [[nodiscard]] std::size_t unacknowledged() const noexcept;  ///< datagrams sent and not acknowledged
+
+  /// Waits until everything sent is acknowledged, or for `patience`. The value is what is left.
+  [[nodiscard]] task<result<std::size_t>> drain(std::chrono::nanoseconds patience);
+  /// At once: what is unsent or unacknowledged is taken back, what is unread is dropped, whoever waits gets `closed`.
+  void close() noexcept;
+
+ private:
+  friend class node;
+  template <class Transport>
+  friend class basic_socket;
+  explicit socket(detail::socket_core* core) noexcept : core_(core) {}
+
+  detail::socket_core* core_ = nullptr;
+};
+
+}  // namespace rdsco

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <rdsco/fwd.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace rdsco {
+
+/// Who carries traffic between two sockets of one node.
+enum class bridging : std::uint8_t { device, software };
+/// How memory is registered for a peer. `direct`: the peer is in this process and is reached by copying.
+enum class registration : std::uint8_t { none, direct, fastreg, fmr };
+
+/// What a transport can do, known when the program is compiled.
+struct transport_capabilities {
+  bridging loopback = bridging::software;
+  registration remote_memory = registration::none;  ///< none: no RDMA
+  bool atomics = false;
+  bool type_of_service = false;  ///< false: every type of service is carried on one connection, as the kernel does on TCP
+};
+
+namespace detail {
+using transport_maker = std::unique_ptr<transport> (*)(node_core&);
+}
+
+/// Between sockets of one node, in its memory. A node also uses it by itself for traffic to its own addresses.
+struct loopback {
+  static constexpr std::string_view name = "loopback";
+  static constexpr transport_capabilities capabilities{};
+  [[nodiscard]] static std::unique_ptr<detail::transport> make(detail::node_core&);
+};
+
+/// RDS over TCP, as the Linux kernel speaks it.
+struct tcp {
+  static constexpr std::string_view name = "tcp";
+  static constexpr transport_capabilities capabilities{};
+  [[nodiscard]] static std::unique_ptr<detail::transport> make(detail::node_core&);
+};
+
+template <class T>
+concept transport_tag = requires(detail::node_core& node) {
+  { T::name } -> std::convertible_to<std::string_view>;
+  { T::capabilities } -> std::convertible_to<transport_capabilities>;
+  { T::make(node) } -> std::same_as<std::unique_ptr<detail::transport>>;
+};
+
+}  // namespace rdsco
