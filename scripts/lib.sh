@@ -18,6 +18,12 @@ jobs() { nproc 2>/dev/null || echo 2; }
 # Not left to chance of an earlier configuration: the launcher is set, or unset, each time.
 launcher() { command -v ccache || true; }
 
+as_root() {
+  if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+can_be_root() { [[ $(id -u) == 0 ]] || command -v sudo >/dev/null; }
+
 configure() {  # preset, further arguments
   local preset=$1
   shift
