@@ -25,6 +25,10 @@ enum class address_family : std::uint8_t { v4, v6 };
 inline constexpr std::size_t cm_private_v4_bytes = 32;
 inline constexpr std::size_t cm_private_v6_bytes = 56;
 
+/// The private data of a rejection: this number as four bytes in the order of the host. A kernel that receives a larger one waits
+/// for something else to end its attempt. Whatever arrives counts as a rejection.
+inline constexpr std::int32_t cm_reject_code = 1;
+
 /// What the two sides of a verbs connection tell each other through the connection manager, in the request and in the reply. The
 /// addresses are the sender's view: in a reply `source` is the passive side.
 struct cm_private_data {

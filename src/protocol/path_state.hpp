@@ -19,7 +19,7 @@ enum class path_event : std::uint8_t {
   drop,            // an error, an end of stream, a violation of the protocol, a decision to close
   shutdown,        // the teardown of the transport begins
   torn_down,       // the teardown is complete
-  replace,         // the transport's socket is being replaced under a live path
+  replace,         // the transport's socket is being replaced under a path that lives or is about to
 };
 
 inline constexpr std::size_t path_states = 6;
@@ -44,7 +44,7 @@ inline constexpr auto path_transitions = [] {
   return std::array<std::array<std::uint8_t, path_events>, path_states>{{
       // connect, connect_failed, established, drop, shutdown, torn_down, replace
       {connecting, none, none, error, down, none, none},                   // down
-      {none, down, up, error, none, none, none},                           // connecting
+      {none, down, up, error, none, none, resetting},                      // connecting
       {none, none, none, error, disconnecting, down, none},                // disconnecting
       {none, none, none, error, disconnecting, none, resetting},           // up
       {none, none, up, error, disconnecting, none, none},                  // resetting
@@ -79,7 +79,9 @@ class path_state_machine {
   /// Teardowns that ended with the path down.
   [[nodiscard]] std::uint64_t resets() const noexcept { return resets_; }
 
-  [[nodiscard]] bool shutdown_due() const noexcept { return state_ == path_state::error; }
+  /// A teardown must begin: the path was dropped, perhaps while an earlier teardown was under way that has ended since.
+  [[nodiscard]] bool shutdown_due() const noexcept { return state_ == path_state::error && !teardown_; }
+
   [[nodiscard]] bool teardown_under_way() const noexcept { return teardown_; }
 
  private:
