@@ -5,11 +5,12 @@
 PUBLIC_GROUPS = {
     "values": {
         "error.hpp", "result.hpp", "buffer.hpp", "endpoint.hpp", "version.hpp", "fwd.hpp",
-        "detail/intrusive_list.hpp",
+        "detail/intrusive_list.hpp", "detail/check.hpp",
     },
     "node": {
         "node.hpp", "node_options.hpp", "socket.hpp", "socket_options.hpp", "message.hpp", "congestion.hpp", "counters.hpp",
-        "stats.hpp", "region.hpp", "rdma.hpp", "transport.hpp", "rdsco.hpp",
+        "stats.hpp", "tables.hpp", "region.hpp", "rdma.hpp", "transport.hpp", "rdsco.hpp",
+        "detail/send_state.hpp", "detail/send_waiter.hpp", "detail/receive_waiter.hpp",
     },
 }
 PUBLIC_GROUP_OF_DIRECTORY = {"asio": "asio", "sim": "sim", "verbs": "verbs_api"}
