@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "kernel/afrds/rds_socket.hpp"
+
+#include <arpa/inet.h>
+#include <linux/rds.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+namespace rdsco::kernel_lab {
+
+namespace {
+
+sockaddr_in const& as_v4(sockaddr const* address) { return *reinterpret_cast<sockaddr_in const*>(address); }
+sockaddr_in6 const& as_v6(sockaddr const* address) { return *reinterpret_cast<sockaddr_in6 const*>(address); }
+
+}  // namespace
+
+socket_address::socket_address(std::string const& text, std::uint16_t port) {
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&storage_);
+  if (inet_pton(AF_INET, text.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    return;
+  }
+  // fe80::1%eth0: a link-local address means nothing without its link.
+  auto const percent = text.find('%');
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage_);
+  if (inet_pton(AF_INET6, text.substr(0, percent).c_str(), &v6->sin6_addr) != 1) {
+    throw std::invalid_argument("'" + text + "' is neither an IPv4 nor an IPv6 address");
+  }
+  v6->sin6_family = AF_INET6;
+  v6->sin6_port = htons(port);
+  if (percent != std::string::npos) {
+    v6->sin6_scope_id = if_nametoindex(text.substr(percent + 1).c_str());
+  }
+}
+
+socklen_t socket_address::size() const { return family() == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6); }
+
+std::uint16_t socket_address::port() const {
+  return ntohs(family() == AF_INET ? as_v4(data()).sin_port : as_v6(data()).sin6_port);
+}
+
+void socket_address::set_port(std::uint16_t port) {
+  // sockaddr_in and sockaddr_in6 have their port at the same place.
+  reinterpret_cast<sockaddr_in*>(&storage_)->sin_port = htons(port);
+}
+
+std::span<std::byte const> socket_address::host() const {
+  if (family() == AF_INET) {
+    return std::as_bytes(std::span(&as_v4(data()).sin_addr, 1));
+  }
+  return std::as_bytes(std::span(&as_v6(data()).sin6_addr, 1));
+}
+
+std::string socket_address::text() const {
+  char host_text[INET6_ADDRSTRLEN] = "?";
+  inet_ntop(family(), host().data(), host_text, sizeof host_text);
+  return std::string(host_text) + " " + std::to_string(port());
+}
+
+socket_error::socket_error(std::string const& call)
+    : std::runtime_error(call + ": " + std::strerror(errno)), no_rds_(call == "socket" && errno == EAFNOSUPPORT) {}
+
+rds_socket::rds_socket(socket_address const& local, int send_buffer, int receive_buffer) : local_(local) {
+  descriptor_ = socket(AF_RDS, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (descriptor_ < 0) {
+    throw socket_error("socket");
+  }
+  set_buffer(SO_SNDBUFFORCE, SO_SNDBUF, send_buffer, "SO_SNDBUF");
+  set_buffer(SO_RCVBUFFORCE, SO_RCVBUF, receive_buffer, "SO_RCVBUF");
+  set_option(SOL_RDS, RDS_CONG_MONITOR, 1, "RDS_CONG_MONITOR");
+  if (bind(descriptor_, local.data(), local.size()) != 0) {
+    throw socket_error("bind " + local.text());
+  }
+  auto length = local_.size();
+  if (getsockname(descriptor_, local_.data(), &length) != 0) {
+    throw socket_error("getsockname");
+  }
+}
+
+rds_socket::~rds_socket() {
+  if (descriptor_ >= 0) {
+    close(descriptor_);
+  }
+}
+
+void rds_socket::set_option(int level, int name, int value, char const* what) const {
+  if (setsockopt(descriptor_, level, name, &value, sizeof value) != 0) {
+    throw socket_error(what);
+  }
+}
+
+void rds_socket::set_buffer(int forced, int plain, int bytes, char const* what) const {
+  // The plain option is capped by net.core.*mem_max, below one datagram of 1 MiB; the forced one needs CAP_NET_ADMIN.
+  if (setsockopt(descriptor_, SOL_SOCKET, forced, &bytes, sizeof bytes) != 0) {
+    set_option(SOL_SOCKET, plain, bytes, what);
+  }
+}
+
+send_result rds_socket::send(std::span<std::byte const> datagram, socket_address const& to, bool blocking) {
+  auto const sent = sendto(descriptor_, datagram.data(), datagram.size(), blocking ? 0 : MSG_DONTWAIT, to.data(), to.size());
+  if (sent >= 0) {
+    return send_result::sent;
+  }
+  switch (errno) {
+    case EAGAIN: return send_result::buffer_full;
+    case ENOBUFS: return send_result::congested;
+    case EINTR: return send_result::interrupted;
+    default: throw socket_error("sendto " + to.text());
+  }
+}
+
+arrival rds_socket::receive(std::span<std::byte> buffer) {
+  arrival result;
+  iovec piece{buffer.data(), buffer.size()};
+  alignas(cmsghdr) char control[256];
+  msghdr message{};
+  message.msg_name = result.source.data();
+  message.msg_namelen = sizeof(sockaddr_storage);
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  auto const received = recvmsg(descriptor_, &message, MSG_DONTWAIT | MSG_TRUNC);
+  if (received < 0) {
+    if (errno == EAGAIN || errno == EINTR) {
+      return result;
+    }
+    throw socket_error("recvmsg");
+  }
+  // A notification returns 0 like an empty datagram, but leaves the name alone.
+  result.result = result.source.family() == 0 ? receive_result::congestion_update : receive_result::datagram;
+  result.size = static_cast<std::size_t>(received);
+  return result;
+}
+
+std::size_t rds_socket::unacknowledged() const {
+  return local_.family() == AF_INET ? count_own_messages(RDS_INFO_SEND_MESSAGES) + count_own_messages(RDS_INFO_RETRANS_MESSAGES)
+                                    : count_own_messages(RDS6_INFO_SEND_MESSAGES) + count_own_messages(RDS6_INFO_RETRANS_MESSAGES);
+}
+
+std::size_t rds_socket::count_own_messages(int list) const {
+  std::vector<char> records(4096);
+  socklen_t length = 0;
+  int record_size = 0;
+  do {
+    length = static_cast<socklen_t>(records.size());
+    // Positive result: the size of one record. ENOSPC: the list is longer, `length` says how long.
+    record_size = getsockopt(descriptor_, SOL_RDS, list, records.data(), &length);
+    if (record_size < 0) {
+      if (errno != ENOSPC) {
+        throw socket_error("RDS message list");
+      }
+      records.resize(2 * static_cast<std::size_t>(length));
+    }
+  } while (record_size < 0);
+
+  auto const v6 = local_.family() == AF_INET6;
+  auto const address_at = v6 ? offsetof(rds6_info_message, laddr) : offsetof(rds_info_message, laddr);
+  auto const port_at = v6 ? offsetof(rds6_info_message, lport) : offsetof(rds_info_message, lport);
+  auto const port = htons(local_.port());
+  std::size_t count = 0;
+  for (std::size_t at = 0; at < length; at += static_cast<std::size_t>(record_size)) {
+    auto const* record = records.data() + at;
+    count += std::memcmp(record + address_at, local_.host().data(), local_.host().size()) == 0 &&
+             std::memcmp(record + port_at, &port, sizeof port) == 0;
+  }
+  return count;
+}
+
+}  // namespace rdsco::kernel_lab

@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# What could go wrong: the lab or its AF_RDS program loses a status, bytes of output or a datagram, and interoperation tests blame or clear the wrong side.
+# How the test forces it: every outcome (status, signal, time-out, panic, megabyte of output, refused datagram) is provoked in a guest and compared.
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import lab  # noqa: E402
+
+SCRIPT = HERE.parent.parent / "scripts" / "kernel-lab"
+SIZES = "0,1,15,16,4096,65536,1048576"
+TWO_HOSTS = """
+set -e
+ip netns add a
+ip netns add b
+ip link add west netns a type veth peer name east netns b
+for v6 in a b; do ip netns exec $v6 sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0; done
+ip -n a addr add 10.1.0.1/24 dev west
+ip -n b addr add 10.1.0.2/24 dev east
+ip -n a addr add fd01::1/64 dev west nodad
+ip -n b addr add fd01::2/64 dev east nodad
+ip -n a link set west up
+ip -n b link set east up
+"""
+
+
+def kernel_lab(*arguments, timeout=120):
+    return subprocess.run([SCRIPT, *arguments], capture_output=True, timeout=timeout)
+
+
+def check(condition, *facts):
+    if not condition:
+        raise AssertionError(" ".join(str(fact) for fact in facts))
+
+
+def status_and_output(options):
+    done = kernel_lab("run", "--kernel", options.kernel, "--", "sh", "-c", "echo out; echo err >&2; exit 42")
+    check((done.returncode, done.stdout, done.stderr) == (42, b"out\n", b"err\n"), done)
+
+
+def time_out(options):
+    done = kernel_lab("run", "--kernel", options.kernel, "--timeout", "6", "--", "sh", "-c", "echo begun; sleep 1000")
+    check(done.returncode == 124 and done.stdout == b"begun\n" and b"time is up" in done.stderr, done)
+
+
+def dead_guest(options):
+    done = kernel_lab("run", "--kernel", options.kernel, "--", "sh", "-c", "echo begun; echo c >/proc/sysrq-trigger; sleep 1000")
+    check(done.returncode == 125 and done.stdout == b"begun\n" and b"sysrq triggered crash" in done.stderr, done)
+
+
+def nothing_remains(options):
+    """A lab that is terminated takes its guest, its device and its directory along."""
+    before = set(Path(tempfile.gettempdir()).glob("rdsco-lab.*"))
+    process = subprocess.Popen([SCRIPT, "tap", "--kernel", options.kernel, "--", "sh", "-c", "echo $RDSCO_LAB_SESSION; cat"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    session = Path(process.stdout.readline().decode().strip())
+    check(session.is_dir() and session not in before, session)
+    guests = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True).stdout.split()
+    check(guests, "the lab has no child")
+    process.terminate()
+    check(process.wait(30) == 128 + signal.SIGTERM, process.returncode)
+    process.stdin.close()
+    process.stdout.close()
+    check(not session.exists(), session)
+    # The native command is killed by the kernel when the lab ends, which is not at once: its end is waited for.
+    for guest in guests:
+        subprocess.run(["tail", "--pid", guest.decode(), "-f", "/dev/null"], timeout=30, check=True)
+
+
+def in_one_guest(options):
+    with lab.Session(options.kernel, rds=True) as session:
+        for case in (whole_output, signal_status, side_by_side, read_only_host, kernel_to_kernel):
+            print(f"  {case.__name__}")
+            case(session, options)
+
+
+def whole_output(session, _options):
+    status, stdout, stderr = session.guest.run(
+        ["python3", "-c", "import sys; sys.stdout.buffer.write(bytes(range(256)) * 4096); sys.stderr.buffer.write(bytes(1000))"])
+    check(status == 0 and stdout == bytes(range(256)) * 4096 and stderr == bytes(1000), status, len(stdout), len(stderr))
+
+
+def signal_status(session, _options):
+    job = session.guest.start("echo ready; exec sleep 1000")
+    job.wait_for_output("ready")
+    job.signal(signal.SIGTERM)
+    check(job.wait(30) == 128 + signal.SIGTERM, "status after SIGTERM")
+
+
+def side_by_side(session, _options):
+    session.guest.run(["mkfifo", "/run/meeting"])
+    job = session.guest.start(["cat", "/run/meeting"])
+    # Neither end of a FIFO opens alone: this ends only if the first command runs beside the second.
+    status, _, errors = session.guest.run("echo met >/run/meeting", timeout=30)
+    check(status == 0 and job.wait(30) == 0 and job.stdout() == b"met\n", status, errors)
+
+
+def read_only_host(session, _options):
+    with tempfile.NamedTemporaryFile() as file:
+        status, _, _ = session.guest.run(f"echo from the guest >{file.name}; grep guest {file.name}")
+        check(status == 0, "the guest cannot write its own layer")
+        check(Path(file.name).read_bytes() == b"", "the guest wrote into the host's file")
+
+
+def start(session, namespace, options, *arguments):
+    job = session.guest.start(["ip", "netns", "exec", namespace, options.afrds, *arguments])
+    job.wait_for_output('"ready"')
+    return job
+
+
+def report(job, timeout=120):
+    status = job.wait(timeout)
+    lines = [json.loads(line) for line in job.stdout().splitlines()]
+    check(lines and lines[-1]["event"] == "report", "no report, status", status, job.stdout(), job.stderr())
+    return status, lines[-1]
+
+
+def kernel_to_kernel(session, options):
+    status, _, errors = session.guest.run(TWO_HOSTS, directory="/")
+    check(status == 0, errors)
+    for family, (west, east) in {"IPv4": ("10.1.0.1", "10.1.0.2"), "IPv6": ("fd01::1", "fd01::2")}.items():
+        for case in (flow_of_all_sizes, duplex_flows, echoed_flow, pings, congestion, accounted_loss):
+            print(f"    {family} {case.__name__}")
+            case(session, options, west, east)
+
+
+def flow_of_all_sizes(session, options, west, east):
+    for source, target, sender, receiver in (("a", "b", west, east), ("b", "a", east, west)):
+        receiving = start(session, target, options, "receive", "--local", receiver, "--port", "4000", "--sizes", SIZES,
+                          "--expect", "28")
+        sending = start(session, source, options, "send", "--local", sender, "--port", "5000", "--peer", receiver,
+                        "--peer-port", "4000", "--sizes", SIZES, "--count", "28", "--flow", "9")
+        status, facts = report(receiving)
+        check(status == 0 and facts["clean"] and facts["received"] == 28 and facts["flows"][0]["flow"] == 9, facts)
+        status, facts = report(sending)
+        check(status == 0 and facts["sent"] == 28 and facts["unacknowledged"] == 0, facts)
+
+
+def duplex_flows(session, options, west, east):
+    common = ("--count", "50", "--expect", "50", "--sizes", "16,1000,40000", "--wait")
+    jobs = [start(session, "a", options, "duplex", "--local", west, "--port", "4100", "--peer", east, "--peer-port", "4100", *common),
+            start(session, "b", options, "duplex", "--local", east, "--port", "4100", "--peer", west, "--peer-port", "4100", *common,
+                  "--blocking")]
+    for job in jobs:
+        job.signal(signal.SIGUSR1)
+    for job in jobs:
+        status, facts = report(job)
+        check(status == 0 and facts["sent"] == 50 and facts["received"] == 50, facts)
+
+
+def echoed_flow(session, options, west, east):
+    echo = start(session, "b", options, "echo", "--local", east, "--port", "4200")
+    duplex = start(session, "a", options, "duplex", "--local", west, "--port", "4200", "--peer", east, "--peer-port", "4200",
+                   "--sizes", "0,100,200000", "--count", "30", "--expect", "30")
+    status, facts = report(duplex)
+    check(status == 0 and facts["received"] == 30, facts)
+    echo.signal(signal.SIGTERM)
+    status, facts = report(echo)
+    check(status == 0 and facts["returned"] == 30, facts)
+
+
+def pings(session, options, west, east):
+    for source, sender, target in (("a", west, east), ("b", east, west)):
+        status, facts = report(start(session, source, options, "ping", "--local", sender, "--peer", target, "--count", "5"))
+        check(status == 0 and facts["answered"] == 5, facts)
+
+
+def congestion(session, options, west, east):
+    stall = start(session, "b", options, "stall", "--local", east, "--port", "4300", "--receive-buffer", "4096",
+                  "--sizes", "1000", "--expect", "200")
+    sending = start(session, "a", options, "send", "--local", west, "--peer", east, "--peer-port", "4300", "--sizes", "1000",
+                    "--count", "200")
+    sending.wait_for_output('"congested"')
+    stall.signal(signal.SIGUSR1)
+    status, facts = report(stall)
+    check(status == 0 and facts["received"] == 200, facts)
+    status, facts = report(sending)
+    check(status == 0 and facts["times_congested"] > 0 and facts["congestion_updates"] > 0, facts)
+
+
+def accounted_loss(session, options, west, east):
+    """The receiver expects more, and another beginning, than the sender sends: it must say what is missing."""
+    receiving = start(session, "b", options, "receive", "--local", east, "--port", "4400", "--sizes", "100", "--expect", "12",
+                      "--timeout", "3")
+    status, facts = report(start(session, "a", options, "send", "--local", west, "--peer", east, "--peer-port", "4400",
+                                 "--sizes", "100", "--count", "10", "--first", "1"))
+    check(status == 0, facts)
+    status, facts = report(receiving)
+    check(status == 1 and facts["status"] == "timeout" and facts["flows"][0]["lost_ranges"] == [[0, 0], [11, 11]], facts)
+
+
+CASES = {case.__name__: case for case in (status_and_output, time_out, dead_guest, nothing_remains, in_one_guest)}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--afrds", required=True, type=os.path.abspath, help="the program rdsco_afrds")
+    parser.add_argument("--kernel", default="6.1")
+    parser.add_argument("case", nargs="*", help=f"of {' '.join(CASES)} (default all)")
+    options = parser.parse_args()
+    failed = 0
+    for name in options.case or CASES:
+        print(name, flush=True)
+        try:
+            CASES[name](options)
+        except lab.Unavailable as reason:
+            print(f"not run: {reason}")
+            return 77
+        except Exception:  # whatever it is, the other cases are still of interest
+            traceback.print_exc()
+            failed += 1
+    print(f"{failed} failed" if failed else "all passed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
