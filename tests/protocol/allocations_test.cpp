@@ -2,10 +2,10 @@
 // What could go wrong: something on the way of a frame allocates, which no functional test notices.
 // How it is forced: operator new is replaced by one that counts, and everything a frame meets is run between two readings.
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <new>
+#include <memory>
 #include <vector>
 
+#include "counting_new.hpp"
 #include "protocol/backoff.hpp"
 #include "protocol/checksum.hpp"
 #include "protocol/cm_private_data.hpp"
@@ -17,29 +17,8 @@
 #include "protocol/path_state.hpp"
 #include "protocol/sequence.hpp"
 
-namespace {
-
-std::size_t allocations = 0;
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc{};
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  ++allocations;
-  auto const align = static_cast<std::size_t>(alignment);
-  if (void* const memory = std::aligned_alloc(align, (size + align - 1) / align * align)) return memory;
-  throw std::bad_alloc{};
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-
 using namespace rdsco::protocol;
+using rdsco::test::allocations;
 
 namespace {
 
@@ -79,18 +58,21 @@ std::uint64_t one_message(state& s, std::span<std::byte> frame) {
 }  // namespace
 
 TEST_CASE("the counter counts") {
-  std::size_t const before = allocations;
+  std::size_t const before = allocations();
   std::vector<int> const v(100);
-  CHECK(allocations > before);
+  CHECK(allocations() > before);
+  std::size_t const between = allocations();
+  auto const map = std::make_unique<congestion_map>();  // over-aligned
+  CHECK(allocations() > between);
 }
 
 TEST_CASE("no allocation on the way of a message") {
   state s;
   std::array<std::byte, header_bytes + 16> frame{};
   std::uint64_t sum = 0;
-  std::size_t const before = allocations;
+  std::size_t const before = allocations();
   for (int i = 0; i < 1000; ++i) sum += one_message(s, frame);
-  std::size_t const after = allocations;
+  std::size_t const after = allocations();
   CHECK(after == before);
   CHECK(s.in.last_received() == s.out.highest_transmitted());
   CHECK(s.out.acknowledged() == s.out.highest_transmitted());
@@ -100,7 +82,7 @@ TEST_CASE("no allocation on the way of a message") {
 TEST_CASE("no allocation in the life of a path") {
   state s;
   std::array<std::byte, cm_private_v6_bytes> wire{};
-  std::size_t const before = allocations;
+  std::size_t const before = allocations();
   for (int i = 0; i < 100; ++i) {
     bool ok = s.path.apply(path_event::connect) && s.path.apply(path_event::established);
     s.path.drop();
@@ -110,7 +92,7 @@ TEST_CASE("no allocation in the life of a path") {
     ok = ok && s.wait.next_delay(static_cast<std::uint64_t>(i)) < backoff::default_maximum;
     if (!ok) FAIL("a step of the path failed");
   }
-  std::size_t const after = allocations;
+  std::size_t const after = allocations();
   CHECK(after == before);
   CHECK(s.path.resets() == 100);
 }
