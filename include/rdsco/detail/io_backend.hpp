@@ -160,9 +160,9 @@ class io_backend {
 
   /// Embedding: a descriptor that becomes readable when something can be completed; -1 when the backend has none.
   virtual int wait_fd() noexcept = 0;
-  /// The end of a poll(): at the latest at `deadline`, counted from this call, or at once with `work_left`, wait_fd() is to
-  /// become readable.
-  virtual void arm_wait_fd(std::optional<duration> deadline, bool work_left) noexcept = 0;
+  /// The end of a poll(): wait_fd() is to become readable at `deadline` at the latest, and at once with `work_left`.
+  /// `now` is the loop's idea of the time: the deadline is so far away.
+  virtual void arm_wait_fd(std::optional<time_point> deadline, time_point now, bool work_left) noexcept = 0;
 
   /// Whether asking again and again can beat waiting; false where time is virtual.
   [[nodiscard]] virtual bool can_spin() const noexcept = 0;

@@ -15,8 +15,8 @@ namespace rdsco::detail {
 /// -errno as an error code: ECANCELED is errc::canceled, anything else the system's own.
 [[nodiscard]] std::error_code io_error(std::int32_t result) noexcept;
 
-/// An awaiter around one backend operation. `Derived` provides start(), which hands operation() to the backend, and
-/// await_resume().
+/// An awaiter around one backend operation. `Derived` provides start(), which hands operation() to the backend,
+/// await_resume(), and perhaps try_now(), which is true when the result is there without waiting.
 template <class Derived, class Operation>
 class io_awaiter : public leaf_operation<Derived> {
  public:
@@ -26,6 +26,12 @@ class io_awaiter : public leaf_operation<Derived> {
     if (!this->suspend_in(waiting, loop_)) {
       operation_.result = canceled_;
       return false;
+    }
+    if constexpr (requires { static_cast<Derived&>(*this).try_now(); }) {
+      if (static_cast<Derived&>(*this).try_now()) {
+        this->unsuspend();
+        return false;
+      }
     }
     static_cast<Derived&>(*this).start();
     return true;
@@ -87,11 +93,11 @@ class [[nodiscard]] connect_awaiter : public io_awaiter<connect_awaiter, io_oper
 class [[nodiscard]] send_awaiter : public io_awaiter<send_awaiter, send_operation> {
  public:
   send_awaiter(loop& where, io_handle stream, const_buffer from) noexcept : io_awaiter(where), stream_(stream), from_(from) {}
-  [[nodiscard]] bool await_ready() noexcept;
   result<std::size_t> await_resume() noexcept;
 
  private:
   friend io_awaiter;
+  [[nodiscard]] bool try_now() noexcept;
   void start() noexcept {
     operation().from = std::span<const_buffer const>(&from_, 1);
     io().send(stream_, operation());
