@@ -3,7 +3,6 @@
 # What could go wrong: the lab or its AF_RDS program loses a status, bytes of output or a datagram, and interoperation tests blame or clear the wrong side.
 # How the test forces it: every outcome (status, signal, time-out, panic, megabyte of output, refused datagram) is provoked in a guest and compared.
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -112,17 +111,59 @@ def read_only_host(session, _options):
         check(Path(file.name).read_bytes() == b"", "the guest wrote into the host's file")
 
 
+# Connects as an RDS host would (header fields: sequence, acknowledgement, length, ports), sends one datagram of 16 bytes with
+# flow 3 and index 0, passes over the kernel's congestion map, and waits for the end of the connection.
+WIRE_PEER = """
+import socket, struct, sys
+own, peer = sys.argv[1:]
+connection = socket.create_connection((peer, 16385), timeout=30, source_address=(own, 0))
+def send(sequence, payload, ports):
+    connection.sendall(struct.pack('>QQIHHB23x', sequence, 0, len(payload), *ports, 0) + payload)
+send(1, struct.pack('<QQ', 3, 0), (5000, 4000))
+stream = connection.makefile('rb')
+target = None
+while target != 5000:
+    length, source, target = struct.unpack_from('>IHH', stream.read(48), 16)
+    payload = stream.read(length)
+    if target == 0 and source == 0:
+        print('up', flush=True)
+print('answered', payload == struct.pack('<QQ', 4, 0), flush=True)
+try:
+    stream.read()
+    print('closed')
+except ConnectionResetError:
+    print('reset')
+"""
+
+
+def on_the_wire(options):
+    with lab.Session(options.kernel, tap=True) as session:
+        for own, guest in (("10.77.0.1", "10.77.0.2"), ("fd77::1", "fd77::2")):
+            for end in ("reset", "restart"):
+                print(f"  {own} {end}")
+                one_wire_peer(session, options, own, guest, end)
+
+
+def one_wire_peer(session, options, own, guest, end):
+    duplex = session.guest.start([options.afrds, "duplex", "--local", guest, "--port", "4000", "--peer", own, "--peer-port", "5000",
+                                  "--sizes", "16", "--count", "1", "--expect", "1", "--flow", "4", "--wait"])
+    duplex.wait_until_ready()
+    peer = session.native.start([sys.executable, "-c", WIRE_PEER, own, guest])
+    # A kernel that has something to send before it accepted would be connecting itself, and refuse.
+    peer.wait_for_output("up\n")
+    duplex.go()
+    peer.wait_for_output("answered True\n")
+    status, facts = duplex.report()
+    check(status == 0 and facts["flows"][0]["flow"] == 3, facts)
+    if end == "reset":
+        check(session.reset_tcp() == 1, "one connection was to be reset")
+    else:
+        session.restart_rds()
+    check(peer.wait(30) == 0 and peer.stdout().split()[-1] in ((b"reset",) if end == "reset" else (b"reset", b"closed")), end)
+
+
 def start(session, namespace, options, *arguments):
-    job = session.guest.start(["ip", "netns", "exec", namespace, options.afrds, *arguments])
-    job.wait_for_output('"ready"')
-    return job
-
-
-def report(job, timeout=120):
-    status = job.wait(timeout)
-    lines = [json.loads(line) for line in job.stdout().splitlines()]
-    check(lines and lines[-1]["event"] == "report", "no report, status", status, job.stdout(), job.stderr())
-    return status, lines[-1]
+    return session.guest.start(["ip", "netns", "exec", namespace, options.afrds, *arguments]).wait_until_ready()
 
 
 def kernel_to_kernel(session, options):
@@ -140,9 +181,9 @@ def flow_of_all_sizes(session, options, west, east):
                           "--expect", "28")
         sending = start(session, source, options, "send", "--local", sender, "--port", "5000", "--peer", receiver,
                         "--peer-port", "4000", "--sizes", SIZES, "--count", "28", "--flow", "9")
-        status, facts = report(receiving)
+        status, facts = receiving.report()
         check(status == 0 and facts["clean"] and facts["received"] == 28 and facts["flows"][0]["flow"] == 9, facts)
-        status, facts = report(sending)
+        status, facts = sending.report()
         check(status == 0 and facts["sent"] == 28 and facts["unacknowledged"] == 0, facts)
 
 
@@ -152,9 +193,9 @@ def duplex_flows(session, options, west, east):
             start(session, "b", options, "duplex", "--local", east, "--port", "4100", "--peer", west, "--peer-port", "4100", *common,
                   "--blocking")]
     for job in jobs:
-        job.signal(signal.SIGUSR1)
+        job.go()
     for job in jobs:
-        status, facts = report(job)
+        status, facts = job.report()
         check(status == 0 and facts["sent"] == 50 and facts["received"] == 50, facts)
 
 
@@ -162,16 +203,16 @@ def echoed_flow(session, options, west, east):
     echo = start(session, "b", options, "echo", "--local", east, "--port", "4200")
     duplex = start(session, "a", options, "duplex", "--local", west, "--port", "4200", "--peer", east, "--peer-port", "4200",
                    "--sizes", "0,100,200000", "--count", "30", "--expect", "30")
-    status, facts = report(duplex)
+    status, facts = duplex.report()
     check(status == 0 and facts["received"] == 30, facts)
-    echo.signal(signal.SIGTERM)
-    status, facts = report(echo)
+    echo.stop()
+    status, facts = echo.report()
     check(status == 0 and facts["returned"] == 30, facts)
 
 
 def pings(session, options, west, east):
     for source, sender, target in (("a", west, east), ("b", east, west)):
-        status, facts = report(start(session, source, options, "ping", "--local", sender, "--peer", target, "--count", "5"))
+        status, facts = start(session, source, options, "ping", "--local", sender, "--peer", target, "--count", "5").report()
         check(status == 0 and facts["answered"] == 5, facts)
 
 
@@ -181,10 +222,10 @@ def congestion(session, options, west, east):
     sending = start(session, "a", options, "send", "--local", west, "--peer", east, "--peer-port", "4300", "--sizes", "1000",
                     "--count", "200")
     sending.wait_for_output('"congested"')
-    stall.signal(signal.SIGUSR1)
-    status, facts = report(stall)
+    stall.go()
+    status, facts = stall.report()
     check(status == 0 and facts["received"] == 200, facts)
-    status, facts = report(sending)
+    status, facts = sending.report()
     check(status == 0 and facts["times_congested"] > 0 and facts["congestion_updates"] > 0, facts)
 
 
@@ -192,14 +233,15 @@ def accounted_loss(session, options, west, east):
     """The receiver expects more, and another beginning, than the sender sends: it must say what is missing."""
     receiving = start(session, "b", options, "receive", "--local", east, "--port", "4400", "--sizes", "100", "--expect", "12",
                       "--timeout", "3")
-    status, facts = report(start(session, "a", options, "send", "--local", west, "--peer", east, "--peer-port", "4400",
-                                 "--sizes", "100", "--count", "10", "--first", "1"))
+    status, facts = start(session, "a", options, "send", "--local", west, "--peer", east, "--peer-port", "4400",
+                          "--sizes", "100", "--count", "10", "--first", "1").report()
     check(status == 0, facts)
-    status, facts = report(receiving)
+    status, facts = receiving.report()
     check(status == 1 and facts["status"] == "timeout" and facts["flows"][0]["lost_ranges"] == [[0, 0], [11, 11]], facts)
 
 
-CASES = {case.__name__: case for case in (status_and_output, time_out, dead_guest, nothing_remains, in_one_guest)}
+CASES = {case.__name__: case for case in (status_and_output, time_out, dead_guest, nothing_remains, in_one_guest,
+                                             on_the_wire)}
 
 
 def main():

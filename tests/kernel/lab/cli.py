@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import kernels, network, terminal
 from .errors import DeadGuest, LabError, TimedOut
+from .job import shell_status
 from .service import Client, choose_session, running_sessions
 from .session import Session
 
@@ -115,7 +116,7 @@ def run_tap(options):
             guest_status = []
             follower = threading.Thread(target=lambda: guest_status.append(guest_end(job, limit)), daemon=True)
             follower.start()
-        native = session.native(options.command)
+        native = session.native.popen(options.command)
         try:
             status = native.wait(remaining(limit))
         except subprocess.TimeoutExpired:
@@ -125,11 +126,11 @@ def run_tap(options):
             follower.join(remaining(limit))
             if not guest_status:
                 raise TimedOut(f"the guest's command did not end in {options.timeout:g} s")
-            print(f"kernel-lab: native status {status}, guest status {guest_status[0]}", file=sys.stderr)
+            print(f"kernel-lab: native status {shell_status(status)}, guest status {guest_status[0]}", file=sys.stderr)
             status = status or guest_status[0]
         if session.guest.dead:
             raise DeadGuest(f"the guest died\n{session.machine.evidence()}")
-        return status if status >= 0 else 128 - status
+        return shell_status(status)
 
 
 def guest_end(job, limit):
@@ -215,7 +216,7 @@ def run_native(options):
     except subprocess.TimeoutExpired:
         process.kill()
         raise TimedOut(f"the command did not end in {options.timeout:g} s") from None
-    return status if status >= 0 else 128 - status
+    return shell_status(status)
 
 
 def order_session(options):

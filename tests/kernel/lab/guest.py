@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A running guest: commands in it, side by side, each with its own output files and status."""
 import os
-import shlex
-import signal as signals
+import signal
 import threading
-import time
 
 from .errors import DeadGuest, TimedOut
+from .job import GuestJob
 
 BOOT_SECONDS = 60
 
@@ -29,12 +28,12 @@ class Guest:
                 raise DeadGuest(f"{what}\n{self.machine.evidence()}")
 
     def start(self, command, environment=None, directory=None):
-        """Starts a command (a list of arguments, or a shell text) and returns its Job."""
+        """Starts a command (a list of arguments, or a shell text) and returns its GuestJob."""
         with self.changed:
-            job = Job(self, str(self.next_job))
+            job = GuestJob(self, str(self.next_job))
             self.next_job += 1
         job.prepare(command, environment or {}, directory or os.getcwd())
-        self._order(f"run {job.name}")
+        self.order(f"run {job.name}")
         return job
 
     def run(self, command, timeout=None, **options):
@@ -43,22 +42,22 @@ class Guest:
         try:
             status = job.wait(timeout)
         except TimedOut:
-            job.signal(signals.SIGKILL)
+            job.signal(signal.SIGKILL)
             raise
         return status, job.stdout(), job.stderr()
 
     def shell(self):
         """An interactive shell on the guest's terminal; returns its status."""
-        self._order("shell")
-        return self._wait("shell", None)
+        self.order("shell")
+        return self.wait_for_end("shell", None)
 
-    def _order(self, line):
+    def order(self, line):
         try:
             self.machine.control.sendall(line.encode() + b"\n")
         except OSError:
             raise DeadGuest(f"the guest is dead\n{self.machine.evidence()}") from None
 
-    def _wait(self, name, timeout):
+    def wait_for_end(self, name, timeout):
         with self.changed:
             self.changed.wait_for(lambda: name in self.finished or self.dead, timeout)
             if name in self.finished:
@@ -66,6 +65,9 @@ class Guest:
             if self.dead:
                 raise DeadGuest(f"the guest died\n{self.machine.evidence()}")
         raise TimedOut(f"not finished after {timeout} s")
+
+    def ended(self, name):
+        return name in self.finished or self.dead
 
     def _read_control(self):
         buffered = b""
@@ -90,55 +92,3 @@ class Guest:
         elif len(words) == 3 and words[0] == "done":
             self.finished[words[1]] = int(words[2])
 
-
-class Job:
-    """One command in the guest. Its output files grow while it runs."""
-
-    def __init__(self, guest, name):
-        self.guest = guest
-        self.name = name
-        self.directory = guest.machine.directory / "share" / "jobs" / name
-
-    def prepare(self, command, environment, directory):
-        self.directory.mkdir(parents=True)
-        lines = [f"echo $$ >/run/lab/jobs/{self.name}/pid", f"cd {shlex.quote(str(directory))} 2>/dev/null || cd /"]
-        lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-        text = ["sh", "-c", command] if isinstance(command, str) else [str(argument) for argument in command]
-        lines.append(f"exec {shlex.join(text)}")
-        (self.directory / "stdout").touch()
-        (self.directory / "stderr").touch()
-        (self.directory / "command").write_text("\n".join(lines) + "\n")
-
-    def wait(self, timeout=None):
-        """The exit status, 128 + N after signal N. Raises TimedOut (the command runs on) or DeadGuest."""
-        return self.guest._wait(self.name, timeout)
-
-    def done(self):
-        return self.name in self.guest.finished or self.guest.dead
-
-    def stdout(self):
-        return (self.directory / "stdout").read_bytes()
-
-    def stderr(self):
-        return (self.directory / "stderr").read_bytes()
-
-    def wait_for_output(self, text, timeout=30):
-        """Returns once stdout contains `text`: how to know that a program is ready."""
-        wanted = text.encode()
-        limit = time.monotonic() + timeout
-        while wanted not in self.stdout():
-            if self.done() and wanted not in self.stdout():
-                raise LookupError(f"the command ended without '{text}': {self.stdout()!r} {self.stderr()!r}")
-            if time.monotonic() > limit:
-                raise TimedOut(f"no '{text}' after {timeout} s: {self.stdout()!r} {self.stderr()!r}")
-            time.sleep(0.005)
-
-    def signal(self, number):
-        """Sends a signal to the command and its children."""
-        limit = time.monotonic() + 10
-        pid = self.directory / "pid"
-        while not (pid.exists() and pid.read_text().endswith("\n")):
-            if self.done() or time.monotonic() > limit:
-                return
-            time.sleep(0.005)
-        self.guest._order(f"signal {self.name} {signals.Signals(number).name.removeprefix('SIG')}")

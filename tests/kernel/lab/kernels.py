@@ -44,9 +44,12 @@ def find(series):
     if series not in SERIES:
         raise LabError(f"no kernel series '{series}': choose one of {', '.join(SERIES)}")
     link = cache_directory() / series
-    if not (link / "release").exists():
-        set_up(series)
-    return Kernel(link.resolve())
+    try:
+        if not (link / "release").exists():
+            set_up(series)
+        return Kernel(link.resolve())
+    except OSError as error:
+        raise Unavailable(f"the kernel cache cannot be used, set RDSCO_LAB_CACHE to a directory of yours: {error}") from None
 
 
 def set_up(series, say=lambda text: None):

@@ -92,17 +92,23 @@ def gone(client):
         return True
 
 
-def running_sessions():
-    """Directories of the sessions of this machine whose keeper is alive, with their facts."""
+def own_sessions():
+    """(directory, facts) of each session of this user; facts["alive"] tells whether its process still runs."""
     found = []
     for directory in sorted(Path(tempfile.gettempdir()).glob(PREFIX + "*")):
         try:
+            if directory.stat().st_uid != os.getuid():
+                continue
             facts = json.loads((directory / "session.json").read_text())
-            os.kill(facts["pid"], 0)
         except (OSError, ValueError):
-            continue
+            continue  # one that is starting or ending
+        facts["alive"] = Path(f"/proc/{facts['pid']}").exists()
         found.append((directory, facts))
     return found
+
+
+def running_sessions():
+    return [(directory, facts) for directory, facts in own_sessions() if facts["alive"]]
 
 
 def choose_session(wanted):

@@ -3,23 +3,22 @@
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 from . import kernels, network
-from .guest import Guest
 from .errors import LabError
-from .machine import Machine, dying_with_parent
-from .service import PREFIX, Service
+from .guest import Guest
+from .machine import Machine
+from .native import Native
+from .service import PREFIX, Service, own_sessions
 
 
 class Session:
     """`with Session(kernel="6.1", tap=True) as lab:` boots; the end of the block removes everything.
 
     lab.guest.run / lab.guest.start   commands in the guest
-    lab.native                        a subprocess.Popen in the namespace at the other end of the wire
-    lab.run_native                    the same to its end, as subprocess.run
+    lab.native.run / lab.native.start the same for native commands in the namespace at the other end of the wire
     """
 
     def __init__(self, kernel="6.1", *, tap=False, smp=1, memory=512, accel="tcg", terminal=False, rds=None, mtu=1500,
@@ -27,7 +26,9 @@ class Session:
         unpacked = kernels.find(kernel)
         self.kernel = unpacked.release
         self.network = network.Network(native_addresses, guest_addresses, mtu) if tap else None
+        remove_leftovers()
         self.directory = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self.native = Native(self.network, self.directory)
         self.machine = None
         self.service = None
         try:
@@ -60,25 +61,6 @@ class Session:
             self.network = None
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def native(self, command, **options):
-        """A native process in the namespace, killed with this one. RDSCO_LAB_SESSION in its environment names the session."""
-        if self.network is None:
-            raise LabError("this session has no network: start it with tap")
-        environment = {**(options.pop("env", None) or os.environ), "RDSCO_LAB_SESSION": str(self.directory)}
-        descriptors = (*options.pop("pass_fds", ()), *self.network.descriptors)
-        return subprocess.Popen(self.network.wrap(dying_with_parent([str(argument) for argument in command])),
-                                env=environment, pass_fds=descriptors, **options)
-
-    def run_native(self, command, timeout=None, **options):
-        process = self.native(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-        try:
-            stdout, stderr = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise
-        return process.returncode, stdout, stderr
-
     def restart_rds(self):
         """A kernel that has never heard of its peers: only unloading forgets sequence numbers and connections.
 
@@ -100,3 +82,10 @@ class Session:
         facts = {"pid": os.getpid(), "kernel": self.kernel,
                  "namespace": self.network.namespace if self.network else None}
         (self.directory / "session.json").write_text(json.dumps(facts))
+
+
+def remove_leftovers():
+    """Directories of sessions whose process was killed: nobody else will remove them."""
+    for directory, facts in own_sessions():
+        if not facts["alive"]:
+            shutil.rmtree(directory, ignore_errors=True)
