@@ -14,6 +14,7 @@
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 
 namespace rdsco {
 
@@ -88,12 +89,14 @@ class receive_wait : public detail::leaf_operation<receive_wait>, private detail
   friend detail::leaf_operation<receive_wait>;
   void on_stop() noexcept;
   void enlist() noexcept;
+  [[nodiscard]] detail::datagram* take_claimed() noexcept;
   static void woken_up(detail::receive_waiter& self) noexcept;
 
   detail::socket_core* socket_;
   stop_scope* stop_ = nullptr;
   std::error_code outcome_;
   bool waited_ = false;
+  bool claims_ = false;  // woken with a claim on a datagram
 };
 
 class receive_awaiter : public receive_wait {

@@ -45,6 +45,7 @@ class send_state : public send_waiter, public acknowledged_send {
   const_buffers payload_;
   endpoint to_;
   bool acknowledged_;
+  bool attempting_ = false;
 };
 
 /// Waits until a send of some size could be accepted, without sending.

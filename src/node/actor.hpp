@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "node/connection.hpp"
+#include "node/event_signal.hpp"
+#include "node/intake.hpp"
+#include "node/node_core.hpp"
+
+#include <rdsco/task.hpp>
+
+#include <concepts>
+#include <cstdint>
+
+namespace rdsco::detail {
+
+/// What a transport brings to a path: how a connection comes about, how frames get in and out, how it ends.
+template <class Link>
+concept path_link = requires(Link& link, std::uint32_t events) {
+  /// Brings a connection about, however long that takes. False: the node closes.
+  { link.establish() } -> std::same_as<task<bool>>;
+  /// Takes what has arrived. False: the connection is over.
+  { link.receive() } -> std::same_as<bool>;
+  /// Sends what is queued, as far as it goes. False: the connection is over.
+  { link.transmit() } -> std::same_as<bool>;
+  /// Datagrams reached sockets in the last receive(): their readers may answer.
+  { link.answers_expected() } -> std::same_as<bool>;
+  { link.signal() } -> std::same_as<event_signal&>;
+  { link.note(events) };
+  /// Lets everything that is under way end, takes what the peer was told we have, and closes.
+  { link.tear_down() } -> std::same_as<task<>>;
+};
+
+/// The actor of one path: connect, serve, tear down, again, until the node closes. It alone owns the link and the state of
+/// the path; sockets only enqueue, and events only raise bits.
+template <path_link Link>
+task<> run_path(connection& by, Link& link) {
+  path& lane = by.lane;
+  for (;;) {
+    bool const connected = co_await link.establish();
+    if (!connected) co_return;
+    static_cast<void>(lane.state.apply(protocol::path_event::established));
+    lane.begin_connection(make_probe_datagram(by.node));
+    while (link.receive()) {
+      // Whoever was woken may answer within this turn; then the answer takes our acknowledgement along.
+      if (link.answers_expected()) co_await link.signal().yield();
+      if (!link.transmit()) break;
+      std::uint32_t const events = co_await link.signal().next();
+      link.note(events);
+    }
+    lane.state.drop();
+    static_cast<void>(lane.state.apply(protocol::path_event::shutdown));
+    co_await link.tear_down();
+    static_cast<void>(lane.state.apply(protocol::path_event::torn_down));
+    ++by.node.counted.conn_reset;
+    lane.reset();
+  }
+}
+
+}  // namespace rdsco::detail

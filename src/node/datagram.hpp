@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <rdsco/buffer.hpp>
+#include <rdsco/detail/intrusive_list.hpp>
+#include <rdsco/endpoint.hpp>
+#include <rdsco/fwd.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace rdsco::detail {
+
+class block_pool;
+class acknowledged_send;
+
+struct by_queue;   // the queue a datagram stands in: send, unacknowledged, or a socket's receive queue
+struct by_sender;  // everything a socket has sent and that is not retired
+
+enum class datagram_kind : std::uint8_t { data, ping, pong, probe, probe_pong, acknowledgement_ping };
+
+enum class datagram_state : std::uint8_t {
+  made,            ///< in nobody's queue
+  unsent,          ///< on a path's send queue, without a number unless it is a retransmission
+  unacknowledged,  ///< given to the link, wholly or in part
+  received,        ///< in a socket's receive queue
+  lent,            ///< in the hands of the program
+};
+
+/// One datagram, outgoing or incoming, in one block of memory: this head and, unless the payload stays in its sender's
+/// memory, the payload behind it. Loopback turns the one into the other without a copy.
+struct datagram : list_hook<by_queue>, list_hook<by_sender> {
+  std::uint64_t sequence = 0;
+  std::uint32_t length = 0;
+  std::uint16_t source_port = 0;
+  std::uint16_t destination_port = 0;
+  datagram_kind kind = datagram_kind::data;
+  datagram_state state = datagram_state::made;
+  bool retransmitted = false;
+  bool transmitting = false;  ///< bytes of it are on their way into the link: it may be orphaned, not freed
+  bool orphaned = false;      ///< withdrawn meanwhile: to be freed once its bytes are out
+  bool acknowledge_soon = false;
+  std::array<std::byte, 16> extensions{};
+
+  block_pool* pool = nullptr;
+  /// Outgoing: who is charged for it, null once withdrawn. Incoming: whose queue it stands in, counted as a reference.
+  socket_core* owner = nullptr;
+  acknowledged_send* waiting = nullptr;  ///< whoever awaits the acknowledgement
+  std::uint64_t stream_end = 0;          ///< TCP: offset in the stream behind its last byte
+  connection* by = nullptr;              ///< outgoing: whose path it stands on. Incoming: the peer charged for it, while overdrawn
+  void* own_payload = nullptr;           ///< a block that the payload was copied into after the fact
+  address from;
+
+  std::byte const* bytes = nullptr;         ///< the payload where it is contiguous
+  std::span<const_buffer const> gathered;   ///< the payload where it is a gather list in its sender's memory
+
+  /// Room for `payload` bytes behind the head. Null where memory was refused.
+  [[nodiscard]] static datagram* make(block_pool& pool, std::size_t payload) noexcept;
+  /// Copies a payload that lies in its sender's memory into the node's. False where memory was refused.
+  [[nodiscard]] bool take_payload_over() noexcept;
+  /// Gives the block back. The caller has taken it off every list and settled every account.
+  static void free(datagram* taken) noexcept;
+
+  [[nodiscard]] std::byte* storage() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
+  [[nodiscard]] const_buffer contiguous() const noexcept { return {bytes, length}; }
+  /// The payload as a list of buffers, contiguous or not. Lifetime: `one` holds the single buffer of a contiguous payload.
+  [[nodiscard]] std::span<const_buffer const> parts(const_buffer& one) const noexcept {
+    if (!gathered.empty()) return gathered;
+    one = contiguous();
+    return {&one, length == 0 ? 0u : 1u};
+  }
+};
+
+using datagram_list = intrusive_list<datagram, by_queue>;
+using sender_list = intrusive_list<datagram, by_sender>;
+
+}  // namespace rdsco::detail

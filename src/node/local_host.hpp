@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "node/carrier.hpp"
+#include "node/port_table.hpp"
+#include "protocol/congestion_map.hpp"
+
+#include <rdsco/endpoint.hpp>
+#include <rdsco/fwd.hpp>
+
+#include <string_view>
+
+namespace rdsco::detail {
+
+/// One address that the node owns: who is bound there, which of its ports are congested, and who carries its traffic.
+struct local_host {
+  node_core& node;
+  address at;
+  transport& by;
+  std::string_view transport_name;
+  port_table ports;
+  protocol::congestion_map congested;
+
+  local_host(node_core& owner, address const& own, transport& carried_by, std::string_view name) noexcept
+      : node(owner), at(own), by(carried_by), transport_name(name) {}
+};
+
+}  // namespace rdsco::detail

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <rdsco/message.hpp>
+
+#include "node/datagram.hpp"
+#include "node/socket_core.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace rdsco {
+
+message::message(message&& other) noexcept : lent_(std::exchange(other.lent_, nullptr)) {}
+
+message& message::operator=(message&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  lent_ = std::exchange(other.lent_, nullptr);
+  return *this;
+}
+
+message::~message() { release(); }
+
+void message::release() noexcept {
+  if (lent_ == nullptr) return;
+  detail::datagram& mine = *std::exchange(lent_, nullptr);
+  mine.owner->give_back(mine);
+}
+
+std::size_t message::size() const noexcept { return lent_ == nullptr ? 0 : lent_->length; }
+
+endpoint message::from() const noexcept { return lent_ == nullptr ? endpoint() : endpoint(lent_->from, lent_->source_port); }
+
+const_buffers message::payload() const noexcept { return lent_ == nullptr ? const_buffers() : const_buffers(lent_->contiguous()); }
+
+const_buffer message::contiguous(std::vector<std::byte>&) const {
+  return lent_ == nullptr ? const_buffer() : lent_->contiguous();
+}
+
+std::size_t message::copy_to(mutable_buffer to) const noexcept {
+  std::size_t const count = std::min(size(), to.size());
+  if (count != 0) std::memcpy(to.data(), lent_->bytes, count);
+  return count;
+}
+
+}  // namespace rdsco

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "node/node_core.hpp"
+
+#include "node/ports.hpp"
+
+#include <rdsco/loop.hpp>
+#include <rdsco/sleep.hpp>
+
+#include <algorithm>
+
+namespace rdsco::detail {
+
+namespace {
+
+// Numbers grow across restarts, so that a peer which remembers the last life never takes a new message for an old one.
+std::uint64_t starting_number(loop& where, std::uint64_t mark) {
+  auto const now = std::max<std::int64_t>(where.wall_time_ns(), 1);
+  return std::max(static_cast<std::uint64_t>(now), mark + 1);
+}
+
+std::uint32_t new_generation(loop& where) {
+  auto const drawn = static_cast<std::uint32_t>(where.random());
+  return drawn == 0 ? 1 : drawn;
+}
+
+}  // namespace
+
+node_core::node_core(loop& on, node_options const& told)
+    : where(on),
+      options(told),
+      pool(block_pool::create(&on.memory(), told.limits.memory_bytes)),
+      generation(new_generation(on)),
+      first_sequence_(starting_number(on, told.sequence_mark)) {}
+
+node_core::~node_core() {
+  for (auto& entry : connections_) entry.second->lane.clear();
+  connections_.clear();
+  hosts_.clear();
+  transports_.clear();
+  pool->abandon();
+}
+
+transport* node_core::transport_for(std::string_view name, transport_maker make) {
+  for (auto& known : transports_)
+    if (known.name == name) return known.made.get();
+  transports_.push_back({name, make(*this)});
+  return transports_.back().made.get();
+}
+
+std::error_code node_core::open() {
+  local_ = transport_for("loopback", options.local_traffic);
+  for (auto const& own : options.owned()) {
+    if (own.at.is_unspecified() || own.at.is_multicast()) return errc::invalid_address;
+    if (host(own.at) != nullptr) return errc::address_in_use;
+    transport* const by = transport_for(own.transport, own.make);
+    hosts_.push_back(std::make_unique<local_host>(*this, own.at, *by, own.transport));
+    if (auto const why = by->open(*hosts_.back())) return why;
+  }
+  for (auto& each : transports_) each.made->start();
+  open_ = true;
+  return {};
+}
+
+local_host* node_core::host(address const& at) noexcept {
+  for (auto& own : hosts_)
+    if (own->at == at) return own.get();
+  return nullptr;
+}
+
+connection* node_core::find(connection_key const& key) noexcept {
+  auto const found = connections_.find(key);
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+result<connection*> node_core::connect_to(local_host& from, address const& peer, std::uint8_t type_of_service) noexcept {
+  // No transport of today tells types of service apart; kernels map them to 0 on TCP as well.
+  connection_key const key{from.at, peer, type_of_service};
+  if (connection* const known = find(key)) return known;
+  bool const own = host(peer) != nullptr;
+  if (!own && !options.allows(peer)) return errc::peer_not_allowed;
+  if (connections_.size() >= options.limits.peers) return errc::limit_reached;
+  try {
+    auto made = std::make_unique<connection>(*this, from, key, first_sequence_);
+    made->by = (own ? *local_ : from.by).carry(*made);
+    if (made->by == nullptr) return errc::peer_not_allowed;
+    made->lane.carried_by = made->by.get();
+    return connections_.emplace(key, std::move(made)).first->second.get();
+  } catch (std::bad_alloc const&) {
+    return errc::out_of_memory;
+  }
+}
+
+void node_core::congestion_changed(local_host& changed) noexcept {
+  ++counted.cong_update_queued;
+  for (auto& each : transports_) each.made->congestion_changed(changed);
+}
+
+void node_core::wake_port_waiters() noexcept {
+  for (auto& entry : connections_) entry.second->wake_port_waiters();
+}
+
+std::uint16_t node_core::free_port(local_host const& at) noexcept {
+  constexpr std::uint32_t count = first_acknowledgement_port - first_bindable_port;
+  auto const start = static_cast<std::uint32_t>(where.random() % count);
+  for (std::uint32_t step = 0; step < count; ++step) {
+    auto const port = static_cast<std::uint16_t>(first_bindable_port + (start + step) % count);
+    if (at.ports.find(port) == nullptr) return port;
+  }
+  return 0;
+}
+
+result<socket_core*> node_core::bind(address const& at, std::uint16_t port, socket_options const& told) {
+  if (!open_) return errc::closed;
+  local_host* const own = host(at);
+  if (own == nullptr) return errc::address_not_owned;
+  if (sockets_ >= options.limits.sockets) return errc::limit_reached;
+  if (port == 0) port = free_port(*own);
+  if (port == 0) return errc::address_in_use;
+  if (!bindable(port)) return errc::invalid_port;
+  if (own->ports.find(port) != nullptr) return errc::address_in_use;
+  socket_core* const made = socket_core::make(*this, *own, port, told);
+  own->ports.insert(port, *made);
+  ++sockets_;
+  return made;
+}
+
+void node_core::unbind(socket_core& socket, local_host& at) noexcept {
+  at.ports.erase(socket.bound().port);
+  --sockets_;
+}
+
+std::size_t node_core::unacknowledged() noexcept {
+  std::size_t count = 0;
+  for (auto& own : hosts_) own->ports.for_each([&](socket_core& each) { count += each.unacknowledged_count(); });
+  return count;
+}
+
+void node_core::close_sockets() noexcept {
+  for (auto& own : hosts_) {
+    std::vector<socket_core*> open;
+    open.reserve(own->ports.size());
+    own->ports.for_each([&](socket_core& each) { open.push_back(&each); });
+    for (socket_core* const each : open) {
+      each->close();
+      each->detach();
+    }
+  }
+}
+
+task<> node_core::wait_for_acknowledgements(std::chrono::nanoseconds patience) {
+  auto const deadline = where.now() + patience;
+  // Coarse on purpose: closing is rare, and nothing is lost by looking again.
+  while (unacknowledged() != 0 && where.now() < deadline) {
+    auto const slept = co_await sleep(std::min<std::chrono::nanoseconds>(std::chrono::milliseconds(1), deadline - where.now()));
+    if (slept.ec) co_return;
+  }
+}
+
+task<std::size_t> node_core::close(std::chrono::nanoseconds patience) {
+  if (!open_) co_return 0;
+  co_await wait_for_acknowledgements(patience);
+  open_ = false;
+  std::size_t const left = unacknowledged();
+  close_sockets();
+  for (auto& each : transports_) co_await each.made->close();
+  for (auto& entry : connections_) entry.second->lane.clear();
+  co_return left;
+}
+
+std::uint64_t node_core::sequence_mark() const noexcept {
+  std::uint64_t mark = first_sequence_;
+  for (auto const& entry : connections_) mark = std::max(mark, entry.second->lane.numbers.next());
+  return mark;
+}
+
+}  // namespace rdsco::detail

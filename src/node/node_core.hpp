@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "memory/block_pool.hpp"
+#include "node/connection.hpp"
+#include "node/local_host.hpp"
+#include "node/socket_core.hpp"
+
+#include <rdsco/counters.hpp>
+#include <rdsco/node_options.hpp>
+#include <rdsco/result.hpp>
+#include <rdsco/tables.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace rdsco::detail {
+
+/// What a node is made of: its hosts, its connections, its transports, and what they share.
+class node_core {
+ public:
+  node_core(loop& where, node_options const& options);
+  ~node_core();
+  node_core(node_core const&) = delete;
+  node_core& operator=(node_core const&) = delete;
+
+  /// Opens transports and addresses, all or none.
+  [[nodiscard]] std::error_code open();
+  [[nodiscard]] task<std::size_t> close(std::chrono::nanoseconds patience);
+
+  [[nodiscard]] result<socket_core*> bind(address const& at, std::uint16_t port, socket_options const& options);
+  void unbind(socket_core& socket, local_host& host) noexcept;
+
+  [[nodiscard]] local_host* host(address const& at) noexcept;
+  /// The connection to a peer, made when there is none.
+  /// Errors: peer_not_allowed, limit_reached, out_of_memory.
+  [[nodiscard]] result<connection*> connect_to(local_host& host, address const& peer, std::uint8_t type_of_service) noexcept;
+  [[nodiscard]] connection* find(connection_key const& key) noexcept;
+  /// A port of this host became congested or free.
+  void congestion_changed(local_host& host) noexcept;
+  /// A socket closed: whoever of its senders waits for a port finds out.
+  void wake_port_waiters() noexcept;
+  template <class F>
+  void for_each_connection(F each) {
+    for (auto& entry : connections_) each(*entry.second);
+  }
+
+  [[nodiscard]] bool open_for_business() const noexcept { return open_; }
+  [[nodiscard]] node_tables tables();
+  [[nodiscard]] std::string to_json();
+  [[nodiscard]] std::uint64_t sequence_mark() const noexcept;
+
+  loop& where;
+  node_options const options;
+  counters counted;
+  block_pool* const pool;
+  /// Tells this life of the node from any other; never 0.
+  std::uint32_t const generation;
+
+ private:
+  [[nodiscard]] transport* transport_for(std::string_view name, transport_maker make);
+  [[nodiscard]] std::uint16_t free_port(local_host const& host) noexcept;
+  void close_sockets() noexcept;
+  [[nodiscard]] std::size_t unacknowledged() noexcept;
+  [[nodiscard]] task<> wait_for_acknowledgements(std::chrono::nanoseconds patience);
+
+  struct named_transport {
+    std::string_view name;
+    std::unique_ptr<transport> made;
+  };
+  std::vector<named_transport> transports_;
+  transport* local_ = nullptr;  // carries traffic between the node's own addresses
+  std::vector<std::unique_ptr<local_host>> hosts_;
+  std::unordered_map<connection_key, std::unique_ptr<connection>, connection_key_hash> connections_;
+  std::uint64_t const first_sequence_;
+  std::size_t sockets_ = 0;
+  bool open_ = false;
+};
+
+}  // namespace rdsco::detail

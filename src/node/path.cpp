@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "node/path.hpp"
+
+#include "node/carrier.hpp"
+#include "node/ports.hpp"
+#include "node/socket_core.hpp"
+
+#include <cassert>
+
+namespace rdsco::detail {
+
+namespace {
+
+// Probes and pings for acknowledgement belong to one connection; everything else is said again on the next.
+bool repeatable(datagram const& one) noexcept {
+  return one.kind != datagram_kind::probe && one.kind != datagram_kind::probe_pong && one.kind != datagram_kind::acknowledgement_ping;
+}
+
+}  // namespace
+
+path::path(connection& owns, std::uint64_t first_sequence) noexcept : owner(owns), numbers(first_sequence) {}
+
+path::~path() { assert(unsent_.empty() && unacknowledged_.empty()); }
+
+void path::enqueue(datagram& one) noexcept {
+  one.state = datagram_state::unsent;
+  urgent_ |= one.acknowledge_soon;
+  bool const was_empty = unsent_.empty();
+  unsent_.push_back(one);
+  // While something stands in the queue the carrier knows already.
+  if (was_empty) carried_by->work_queued();
+}
+
+void path::enqueue(datagram_list& batch) noexcept {
+  bool const was_empty = unsent_.empty();
+  while (datagram* const one = batch.pop_front()) {
+    one->state = datagram_state::unsent;
+    urgent_ |= one->acknowledge_soon;
+    unsent_.push_back(*one);
+  }
+  if (was_empty && !unsent_.empty()) carried_by->work_queued();
+}
+
+void path::forget(datagram& one) noexcept {
+  if (one.state == datagram_state::unsent) {
+    unsent_.remove(one);
+    if (one.kind == datagram_kind::pong) --pongs_unsent;
+  } else {
+    assert(one.state == datagram_state::unacknowledged);
+    unacknowledged_.remove(one);
+    if (repeatable(one)) --unretired_;
+  }
+}
+
+void path::withdraw(datagram& one) noexcept {
+  one.owner = nullptr;
+  one.waiting = nullptr;
+  if (one.transmitting) {
+    one.orphaned = true;
+    return;
+  }
+  forget(one);
+  datagram::free(&one);
+}
+
+void path::begin_transmit(datagram& head) noexcept {
+  assert(&head == &unsent_.front());
+  unsent_.remove(head);
+  if (head.kind == datagram_kind::pong) --pongs_unsent;
+  if (head.sequence == 0) head.sequence = numbers.take();
+  if (head.kind == datagram_kind::probe) {
+    probe_unsent = false;
+    pong = {protocol::probe_port, head.sequence};
+  } else if (head.kind == datagram_kind::acknowledgement_ping) {
+    pong.sequence = head.sequence;
+  }
+  head.state = datagram_state::unacknowledged;
+  head.transmitting = true;
+  unacknowledged_.push_back(head);
+  if (repeatable(head)) ++unretired_;
+}
+
+void path::end_transmit(datagram& done) noexcept {
+  done.transmitting = false;
+  if (!done.orphaned) return;
+  forget(done);
+  datagram::free(&done);
+}
+
+datagram& path::hand_over() noexcept {
+  datagram& head = unsent_.front();
+  unsent_.remove(head);
+  head.sequence = numbers.take();
+  head.state = datagram_state::made;
+  static_cast<void>(numbers.acknowledge(head.sequence));
+  return head;
+}
+
+void path::retire(datagram& one) noexcept {
+  forget(one);
+  if (one.owner != nullptr) one.owner->sent_retired(one);
+  datagram::free(&one);
+}
+
+bool path::acknowledged(std::uint64_t sequence, std::uint64_t& counter) noexcept {
+  switch (numbers.acknowledge(sequence)) {
+    case protocol::ack_verdict::future: return false;
+    case protocol::ack_verdict::stale: return true;
+    case protocol::ack_verdict::advances: break;
+  }
+  while (!unacknowledged_.empty()) {
+    datagram& head = unacknowledged_.front();
+    if (head.sequence > sequence || head.transmitting) break;
+    ++counter;
+    retire(head);
+  }
+  return true;
+}
+
+void path::pong_arrived(std::uint16_t port, std::uint64_t& counter) noexcept {
+  if (pong.port != port || pong.sequence == 0) return;
+  bool const known = acknowledged(pong.sequence, counter);
+  assert(known);
+  static_cast<void>(known);
+  pong = {};
+}
+
+bool path::request_pong(block_pool& pool) noexcept {
+  datagram* const ping = datagram::make(pool, 0);
+  if (ping == nullptr) return false;
+  next_pong_port_ = static_cast<std::uint16_t>((next_pong_port_ + 1) % acknowledgement_ports);
+  ping->kind = datagram_kind::acknowledgement_ping;
+  ping->source_port = static_cast<std::uint16_t>(first_acknowledgement_port + next_pong_port_);
+  pong = {ping->source_port, 0};
+  urgent_ = false;
+  enqueue(*ping);
+  return true;
+}
+
+void path::acknowledged_by_transport(std::uint64_t stream_offset, std::uint64_t& counter) noexcept {
+  while (!unacknowledged_.empty()) {
+    datagram& head = unacknowledged_.front();
+    if (head.transmitting || head.stream_end > stream_offset) return;
+    ++counter;
+    retire(head);
+  }
+}
+
+void path::begin_connection(datagram* probe) noexcept {
+  received.begin_connection();
+  owed_ = {};
+  map_due = true;
+  pong = {};
+  mode = acknowledgement_mode::unknown;
+  probe_unsent = probe != nullptr;
+  if (probe == nullptr) return;
+  probe->state = datagram_state::unsent;
+  // Behind the retransmissions and ahead of every fresh number: a peer drops an old number that follows a newer one.
+  auto fresh = unsent_.begin();
+  while (fresh != unsent_.end() && fresh->retransmitted) ++fresh;
+  unsent_.insert(fresh, *probe);
+}
+
+void path::reset() noexcept {
+  budget.rearm();
+  owed_ = {};
+  pong = {};
+  drop_unrepeatable();
+  while (!unacknowledged_.empty()) {
+    datagram& last = unacknowledged_.back();
+    last.transmitting = false;
+    forget(last);
+    if (last.orphaned || !repeatable(last)) {
+      datagram::free(&last);
+      continue;
+    }
+    last.retransmitted = true;
+    last.state = datagram_state::unsent;
+    if (last.kind == datagram_kind::pong) ++pongs_unsent;
+    unsent_.push_front(last);
+  }
+  urgent_ = !unsent_.empty();
+}
+
+// What was made for the connection that is gone and never sent means nothing on the next.
+void path::drop_unrepeatable() noexcept {
+  for (auto at = unsent_.begin(); at != unsent_.end();) {
+    datagram& one = *at++;
+    if (repeatable(one)) continue;
+    forget(one);
+    datagram::free(&one);
+  }
+}
+
+void path::clear() noexcept {
+  for (datagram_list* list : {&unacknowledged_, &unsent_}) {
+    while (!list->empty()) {
+      datagram& one = list->front();
+      if (one.owner != nullptr) one.owner->sent_withdrawn(one);
+      forget(one);
+      datagram::free(&one);
+    }
+  }
+}
+
+}  // namespace rdsco::detail

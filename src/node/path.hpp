@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "node/datagram.hpp"
+#include "protocol/path_state.hpp"
+#include "protocol/sequence.hpp"
+
+#include <rdsco/detail/ready.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rdsco::detail {
+
+class carrier;
+
+/// How the peer proves that its RDS layer owns what we sent.
+enum class acknowledgement_mode : std::uint8_t {
+  unknown,   ///< the peer has not answered the probe yet: nothing is retired
+  frames,    ///< another rdsco node: true acknowledgements
+  pongs,     ///< a kernel: the pong of a ping sent behind the messages
+  transport  ///< a kernel that answers no ping: what its TCP acknowledged
+};
+
+/// One ordered stream of datagrams to a peer: what is to be sent, what waits for its acknowledgement, and the numbers
+/// of both directions. It survives its links: a link comes, carries, breaks, and the next one goes on.
+///
+/// Only its actor and link change it, with two exceptions: sockets enqueue() and withdraw().
+class path {
+ public:
+  explicit path(connection& owner, std::uint64_t first_sequence) noexcept;
+  ~path();
+  path(path const&) = delete;
+  path& operator=(path const&) = delete;
+
+  // --- for sockets -----------------------------------------------------------------------------------------------
+  /// Takes a batch over and tells the carrier, once.
+  void enqueue(datagram_list& batch) noexcept;
+  void enqueue(datagram& one) noexcept;
+  /// Takes a datagram back that is unsent or unacknowledged. One whose bytes are in the link is orphaned instead: it is
+  /// finished, because the stream's framing needs it, and then freed.
+  void withdraw(datagram& one) noexcept;
+
+  // --- for the link ----------------------------------------------------------------------------------------------
+  [[nodiscard]] datagram* next_unsent() noexcept { return unsent_.empty() ? nullptr : &unsent_.front(); }
+  /// The head of the send queue goes to the link: it gets its number, if it has none, and waits for acknowledgement.
+  void begin_transmit(datagram& head) noexcept;
+  /// All bytes of it are out of the link's hands.
+  void end_transmit(datagram& done) noexcept;
+
+  /// Everything up to `sequence` is owned by the peer's RDS layer. False where that was never sent.
+  [[nodiscard]] bool acknowledged(std::uint64_t sequence, std::uint64_t& counter) noexcept;
+  /// A pong came in for one of the node's own pings, or for its probe (port 1).
+  void pong_arrived(std::uint16_t port, std::uint64_t& counter) noexcept;
+  /// Asks a kernel to prove what it owns: a ping behind everything sent so far.
+  [[nodiscard]] bool request_pong(block_pool& pool) noexcept;
+  /// Retires what lies wholly below this stream offset (peers that answer no ping).
+  void acknowledged_by_transport(std::uint64_t stream_offset, std::uint64_t& counter) noexcept;
+
+  /// The receiver is in this process: the head is numbered, acknowledged and off the path in one step, and the caller's.
+  [[nodiscard]] datagram& hand_over() noexcept;
+
+  /// A connection is established: retransmissions first, then `probe`, then what is new.
+  void begin_connection(datagram* probe) noexcept;
+  /// The connection is gone: what is unacknowledged is to be sent again, ahead of everything else and in order.
+  void reset() noexcept;
+
+  [[nodiscard]] bool has_unsent() const noexcept { return !unsent_.empty(); }
+  [[nodiscard]] bool has_unacknowledged() const noexcept { return !unacknowledged_.empty(); }
+  [[nodiscard]] bool idle() const noexcept { return unsent_.empty() && unacknowledged_.empty(); }
+  /// Data (not pings or probes) that no acknowledgement has covered yet.
+  [[nodiscard]] bool awaits_acknowledgement() const noexcept { return unretired_ != 0; }
+  /// Somebody waits for it: a send that completes when acknowledged, or a send buffer half full.
+  [[nodiscard]] bool acknowledgement_urgent() const noexcept { return urgent_; }
+  void acknowledgement_requested() noexcept { urgent_ = false; }
+
+  /// A numbered frame arrived that the peer may forget once we acknowledge it.
+  void owe_acknowledgement(std::size_t bytes, bool at_once) noexcept {
+    ++owed_.messages;
+    owed_.bytes += bytes;
+    owed_.at_once |= at_once;
+  }
+  void acknowledgement_sent() noexcept { owed_ = {}; }
+  [[nodiscard]] bool owes_acknowledgement() const noexcept { return owed_.messages != 0; }
+  [[nodiscard]] bool owes_acknowledgement_now() const noexcept {
+    return owed_.at_once || owed_.messages >= owed_messages_max || owed_.bytes >= owed_bytes_max;
+  }
+
+  // --- state -----------------------------------------------------------------------------------------------------
+  connection& owner;
+  carrier* carried_by = nullptr;
+  protocol::path_state_machine state;
+  protocol::receive_sequence received;
+  protocol::transmit_sequence numbers;
+  protocol::ack_budget budget{64, 256 * 1024};
+  acknowledgement_mode mode = acknowledgement_mode::unknown;
+  bool map_due = false;           ///< our congestion map changed, or the connection is new
+  /// The probe of this connection has not been transmitted: the peer cannot know yet what kind of node this is.
+  bool probe_unsent = false;
+  /// The ping whose pong proves that the peer owns everything up to `sequence`; port 0: none is under way.
+  struct expected_pong {
+    std::uint16_t port = 0;
+    std::uint64_t sequence = 0;
+  };
+  expected_pong pong;
+  std::size_t pongs_unsent = 0;
+
+  [[nodiscard]] datagram_list& unsent() noexcept { return unsent_; }
+  [[nodiscard]] datagram_list& unacknowledged() noexcept { return unacknowledged_; }
+  /// Frees everything. The sockets have been detached.
+  void clear() noexcept;
+
+ private:
+  // A receiver tells the sender after so much even if nobody asked.
+  static constexpr std::uint32_t owed_messages_max = 64;
+  static constexpr std::size_t owed_bytes_max = 256 * 1024;
+  struct owed {
+    std::uint32_t messages = 0;
+    std::size_t bytes = 0;
+    bool at_once = false;
+  };
+
+  void retire(datagram& one) noexcept;
+  void forget(datagram& one) noexcept;
+  void drop_unrepeatable() noexcept;
+
+  datagram_list unsent_;
+  datagram_list unacknowledged_;
+  std::size_t unretired_ = 0;  // on unacknowledged_, without what only asks for acknowledgements
+  bool urgent_ = false;
+  owed owed_;
+  std::uint16_t next_pong_port_ = 0;
+};
+
+}  // namespace rdsco::detail

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "node/node_core.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace rdsco::detail {
+
+namespace {
+
+char const* to_text(acknowledgement_mode mode) noexcept {
+  switch (mode) {
+    case acknowledgement_mode::frames: return "frames";
+    case acknowledgement_mode::pongs: return "pongs";
+    case acknowledgement_mode::transport: return "transport";
+    case acknowledgement_mode::unknown: break;
+  }
+  return "unknown";
+}
+
+connection_row row_of(connection& each, std::string_view transport) {
+  connection_row made;
+  made.local = each.key.local;
+  made.peer = each.key.peer;
+  made.type_of_service = each.key.type_of_service;
+  made.transport = transport;
+  made.next_sent = each.lane.numbers.next();
+  made.next_received = each.lane.received.expected();
+  auto const state = each.lane.state.state();
+  auto const letters = protocol::info_letters(protocol::info_flags(state, each.lane.has_unsent()));
+  made.flags.assign(letters.begin(), letters.end());
+  made.drops = each.lane.state.drops();
+  made.acknowledged_by = to_text(each.lane.mode);
+  return made;
+}
+
+void add_queue(std::vector<message_row>& rows, connection& each, datagram_list& queue) {
+  for (datagram& one : queue)
+    rows.push_back({endpoint(each.key.local, one.source_port), endpoint(each.key.peer, one.destination_port),
+                    each.key.type_of_service, one.sequence, one.length});
+}
+
+nlohmann::json json_of(message_row const& row) {
+  return {{"from", row.from.to_string()}, {"to", row.to.to_string()}, {"tos", row.type_of_service},
+          {"sequence", row.sequence}, {"bytes", row.bytes}};
+}
+
+nlohmann::json json_of(std::vector<message_row> const& rows) {
+  auto made = nlohmann::json::array();
+  for (auto const& row : rows) made.push_back(json_of(row));
+  return made;
+}
+
+nlohmann::json json_of(socket_row const& row) {
+  return {{"bound", row.bound.to_string()}, {"connected", row.connected.to_string()}, {"send_buffer", row.send_buffer},
+          {"receive_buffer", row.receive_buffer}, {"unacknowledged_bytes", row.unacknowledged_bytes},
+          {"unread_bytes", row.unread_bytes}};
+}
+
+nlohmann::json json_of(connection_row const& row) {
+  return {{"local", row.local.to_string()}, {"peer", row.peer.to_string()}, {"tos", row.type_of_service},
+          {"transport", row.transport}, {"next_tx", row.next_sent}, {"next_rx", row.next_received},
+          {"flags", row.flags}, {"drops", row.drops}, {"acknowledged_by", row.acknowledged_by}};
+}
+
+nlohmann::json json_of(tcp_row const& row) {
+  return {{"local", row.local.to_string()}, {"peer", row.peer.to_string()}, {"header_remaining", row.header_remaining},
+          {"data_remaining", row.data_remaining}, {"sent", row.sent},
+          {"expected_acknowledged", row.expected_acknowledged}, {"acknowledged", row.acknowledged}};
+}
+
+template <class Row>
+nlohmann::json json_list(std::vector<Row> const& rows) {
+  auto made = nlohmann::json::array();
+  for (auto const& row : rows) made.push_back(json_of(row));
+  return made;
+}
+
+}  // namespace
+
+node_tables node_core::tables() {
+  node_tables made;
+  for (auto& own : hosts_) {
+    own->ports.for_each([&](socket_core& each) {
+      made.sockets.push_back(each.row());
+      each.describe_unread(made.receive_queue);
+    });
+  }
+  for_each_connection([&](connection& each) {
+    bool const local = host(each.key.peer) != nullptr;
+    made.connections.push_back(row_of(each, local ? "loopback" : each.host.transport_name));
+    add_queue(made.send_queue, each, each.lane.unsent());
+    add_queue(made.retransmit_queue, each, each.lane.unacknowledged());
+    if (each.by->has_row()) each.by->describe(made.tcp_sockets.emplace_back());
+  });
+  return made;
+}
+
+std::string node_core::to_json() {
+  node_tables const now = tables();
+  auto counters = nlohmann::json::object();
+  counted.for_each([&](char const* name, std::uint64_t value) { counters[name] = value; });
+  nlohmann::json const made{{"counters", counters},
+                            {"sockets", json_list(now.sockets)},
+                            {"connections", json_list(now.connections)},
+                            {"send_queue", json_of(now.send_queue)},
+                            {"retransmit_queue", json_of(now.retransmit_queue)},
+                            {"receive_queue", json_of(now.receive_queue)},
+                            {"tcp_sockets", json_list(now.tcp_sockets)},
+                            {"memory_bytes", pool->now().live_bytes}};
+  return made.dump();
+}
+
+}  // namespace rdsco::detail

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "node/socket_core.hpp"
+
+#include "node/node_core.hpp"
+
+#include <rdsco/loop.hpp>
+
+#include <cassert>
+
+namespace rdsco::detail {
+
+namespace {
+// Empty datagrams take no room in the send buffer; their number is bounded instead.
+constexpr std::size_t sent_count_max = 65536;
+}  // namespace
+
+socket_core::socket_core(node_core& node, local_host& host, std::uint16_t port, socket_options const& options) noexcept
+    : node_(&node), loop_(node.where), host_(host), bound_(host.at, port), options_(options) {}
+
+socket_core::~socket_core() { assert(sent_.empty() && unread_.empty()); }
+
+socket_core* socket_core::make(node_core& node, local_host& host, std::uint16_t port, socket_options const& options) {
+  return new socket_core(node, host, port, options);
+}
+
+void socket_core::let_go() noexcept {
+  if (--references_ == 0) delete this;
+}
+
+std::error_code socket_core::check(std::size_t bytes, endpoint const& to) const noexcept {
+  if (!open_ || node_ == nullptr) return errc::closed;
+  if (to.host.is_unspecified()) return errc::no_destination;
+  if (to.host.is_multicast()) return errc::invalid_address;
+  if (to.host.is_v4() != bound_.host.is_v4()) return errc::address_family;
+  if (to.port == 1) return errc::invalid_port;
+  if (bytes > node_->options.limits.message_bytes || bytes > options_.send_buffer) return errc::message_too_large;
+  return {};
+}
+
+result<connection*> socket_core::route(endpoint const& to) noexcept {
+  if (last_used_ != nullptr && last_used_->key.peer == to.host) return last_used_;
+  auto found = node_->connect_to(host_, to.host, options_.type_of_service);
+  if (!found.ec) last_used_ = found.data;
+  return found;
+}
+
+socket_core::admitted socket_core::probe(std::size_t bytes, endpoint const& to) noexcept {
+  if (auto const why = check(bytes, to)) return {admission::refused, why};
+  auto const routed = route(to);
+  if (routed.ec) return {admission::refused, routed.ec};
+  if (routed.data->congested(to.port)) {
+    ++node_->counted.cong_send_error;
+    return {admission::port_congested, {}, routed.data};
+  }
+  bool const full = send_bytes_ >= options_.send_buffer && bytes != 0;
+  if (full || sent_count_ >= sent_count_max) {
+    ++node_->counted.send_queue_full;
+    return {admission::buffer_full, {}, routed.data};
+  }
+  return {admission::accepted, {}, routed.data};
+}
+
+datagram* socket_core::make_datagram(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting, connection* by) noexcept {
+  std::size_t const bytes = payload.size();
+  datagram* const made = datagram::make(*node_->pool, waiting != nullptr ? 0 : bytes);
+  if (made == nullptr) return nullptr;
+  made->length = static_cast<std::uint32_t>(bytes);
+  made->source_port = bound_.port;
+  made->destination_port = to.port;
+  made->kind = to.port == 0 ? datagram_kind::ping : datagram_kind::data;
+  made->owner = this;
+  made->by = by;
+  if (waiting == nullptr) {
+    payload.copy_to(made->storage());
+    node_->counted.copy_from_user += bytes;
+  } else if (auto const parts = payload.parts(); parts.size() == 1) {
+    made->bytes = parts[0].data();
+  } else {
+    made->gathered = parts;
+  }
+  return made;
+}
+
+socket_core::admitted socket_core::admit(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting) noexcept {
+  admitted answer = probe(payload.size(), to);
+  if (answer.verdict != admission::accepted) return answer;
+  datagram* const made = make_datagram(payload, to, waiting, answer.by);
+  if (made == nullptr) return {admission::refused, errc::limit_reached};
+  made->waiting = waiting;
+  if (waiting != nullptr) waiting->sent = made;
+  send_bytes_ += made->length;
+  ++sent_count_;
+  has_sent_ = true;
+  sent_.push_back(*made);
+  if (made->kind == datagram_kind::ping) ++pings_waiting_;
+  made->acknowledge_soon = waiting != nullptr || send_bytes_ * 2 >= options_.send_buffer;
+  ++node_->counted.send_queued;
+  answer.sent = made;
+  answer.by->lane.enqueue(*made);
+  return answer;
+}
+
+// What leaves the path in whichever way no longer counts against the socket.
+void socket_core::discharge(datagram& one) noexcept {
+  sent_.remove(one);
+  send_bytes_ -= one.length;
+  --sent_count_;
+  one.owner = nullptr;
+}
+
+void socket_core::sent_retired(datagram& one) noexcept { settle_account(release_account(one)); }
+
+datagram_account socket_core::release_account(datagram& one) noexcept {
+  discharge(one);
+  return {std::exchange(one.waiting, nullptr)};
+}
+
+void socket_core::settle_account(datagram_account const& account) noexcept {
+  if (account.waiting != nullptr) account.waiting->ended(*account.waiting, {});
+  wake_room_waiters();
+  if (sent_count_ == 0) wake_all(drain_waiters_);
+}
+
+void socket_core::sent_withdrawn(datagram& one) noexcept {
+  discharge(one);
+  if (acknowledged_send* const waiting = std::exchange(one.waiting, nullptr)) waiting->ended(*waiting, errc::closed);
+}
+
+void socket_core::wake_room_waiters() noexcept {
+  while (!room_waiters_.empty() && send_bytes_ < options_.send_buffer) {
+    send_waiter& first = *room_waiters_.pop_front();
+    first.retry(first);
+  }
+}
+
+void socket_core::wake_all(send_waiter_list& waiters) noexcept {
+  send_waiter_list woken;
+  woken.splice_back(waiters);
+  while (send_waiter* const one = woken.pop_front()) one->retry(*one);
+}
+
+std::size_t socket_core::cancel_sent_to(endpoint const& to) noexcept {
+  std::size_t cancelled = 0;
+  for (auto at = sent_.begin(); at != sent_.end();) {
+    datagram& one = *at++;
+    if (one.destination_port != to.port || one.by->key.peer != to.host) continue;
+    take_back(one, errc::withdrawn);
+    ++cancelled;
+  }
+  if (cancelled != 0) {
+    wake_room_waiters();
+    if (sent_count_ == 0) wake_all(drain_waiters_);
+  }
+  return cancelled;
+}
+
+void socket_core::take_back(datagram& one, std::error_code why) noexcept {
+  acknowledged_send* const waiting = std::exchange(one.waiting, nullptr);
+  // A datagram whose bytes are half out must be finished, and so needs memory that stays.
+  if (one.transmitting && !one.take_payload_over()) one.by->by->break_off();
+  discharge(one);
+  if (node_ != nullptr) ++node_->counted.rdsco_withdrawn;
+  one.by->lane.withdraw(one);
+  if (waiting != nullptr) waiting->ended(*waiting, why);
+}
+
+bool socket_core::deliver(datagram& one, connection& by) noexcept {
+  if (!open_) return false;
+  one.state = datagram_state::received;
+  one.owner = this;
+  unread_.push_back(one);
+  ++unread_count_;
+  account_unread(one.length);
+  if (over_cap()) by.charge_overdraft(one);
+  ++node_->counted.recv_queued;
+  if (receive_waiter* const first = receive_waiters_.pop_front()) {
+    ++claims_;
+    first->woken(*first);
+  }
+  return true;
+}
+
+void socket_core::account_unread(std::size_t bytes) noexcept {
+  unread_bytes_ += bytes;
+  node_->counted.recv_bytes_added_to_sock += bytes;
+  if (congested_ || unread_bytes_ <= options_.receive_buffer) return;
+  congested_ = true;
+  if (host_.congested.set(bound_.port)) node_->congestion_changed(host_);
+}
+
+void socket_core::settle_unread(datagram& one) noexcept {
+  unread_bytes_ -= one.length;
+  if (node_ == nullptr) return;
+  node_->counted.recv_bytes_freed_fromsock += one.length;
+  if (one.by != nullptr) one.by->settle_overdraft(one);
+  if (!congested_ || unread_bytes_ >= options_.receive_buffer / 2) return;
+  congested_ = false;
+  if (host_.congested.clear(bound_.port)) node_->congestion_changed(host_);
+}
+
+datagram* socket_core::take() noexcept {
+  datagram* const taken = unread_.pop_front();
+  --unread_count_;
+  taken->state = datagram_state::lent;
+  hold();
+  ++node_->counted.recv_delivered;
+  return taken;
+}
+
+void socket_core::end_claim(bool taken) noexcept {
+  --claims_;
+  if (taken || !readable() || receive_waiters_.empty()) return;
+  receive_waiter& next = *receive_waiters_.pop_front();
+  ++claims_;
+  next.woken(next);
+}
+
+void socket_core::give_back(datagram& lent) noexcept {
+  settle_unread(lent);
+  datagram::free(&lent);
+  let_go();
+}
+
+bool socket_core::expects_pong() noexcept {
+  if (pings_waiting_ == 0) return false;
+  --pings_waiting_;
+  return true;
+}
+
+void socket_core::close() noexcept {
+  if (!open_) return;
+  while (!sent_.empty()) take_back(sent_.front(), errc::closed);
+  while (datagram* const one = unread_.pop_front()) {
+    --unread_count_;
+    settle_unread(*one);
+    datagram::free(one);
+  }
+  open_ = false;
+  while (receive_waiter* const one = receive_waiters_.pop_front()) {
+    ++claims_;
+    one->woken(*one);
+  }
+  wake_all(room_waiters_);
+  wake_all(drain_waiters_);
+  if (node_ == nullptr) return;
+  if (congested_ && host_.congested.clear(bound_.port)) node_->congestion_changed(host_);
+  congested_ = false;
+  node_->wake_port_waiters();
+  node_->unbind(*this, host_);
+}
+
+void socket_core::set_buffers(std::size_t send, std::size_t receive) noexcept {
+  options_.send_buffer = send;
+  options_.receive_buffer = receive;
+  if (!open_ || node_ == nullptr) return;
+  wake_room_waiters();
+  account_unread(0);
+}
+
+std::error_code socket_core::set_type_of_service(std::uint8_t value) noexcept {
+  if (has_sent_) return std::make_error_code(std::errc::invalid_argument);
+  options_.type_of_service = value;
+  last_used_ = nullptr;
+  return {};
+}
+
+socket_row socket_core::row() const {
+  socket_row made;
+  made.bound = bound_;
+  made.connected = default_peer_;
+  made.send_buffer = options_.send_buffer;
+  made.receive_buffer = options_.receive_buffer;
+  made.unacknowledged_bytes = send_bytes_;
+  made.unread_bytes = unread_bytes_;
+  return made;
+}
+
+void socket_core::describe_unread(std::vector<message_row>& rows) {
+  for (datagram& one : unread_)
+    rows.push_back({endpoint(one.from, one.source_port), bound_, options_.type_of_service, one.sequence, one.length});
+}
+
+}  // namespace rdsco::detail

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "node/datagram.hpp"
+
+#include <rdsco/detail/receive_waiter.hpp>
+#include <rdsco/detail/send_state.hpp>
+#include <rdsco/result.hpp>
+#include <rdsco/socket_options.hpp>
+#include <rdsco/tables.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rdsco::detail {
+
+/// What a datagram counted for with its sender, once it is somebody else's.
+struct datagram_account {
+  acknowledged_send* waiting = nullptr;
+};
+
+/// A bound socket. It lives while the public handle, the node's port table or a lent message refers to it.
+///
+/// A path reaches it by deliver(), sent_retired() and sent_withdrawn() alone; it reaches a path by enqueue() and
+/// withdraw() alone.
+class socket_core {
+ public:
+  [[nodiscard]] static socket_core* make(node_core& node, local_host& host, std::uint16_t port, socket_options const& options);
+  void hold() noexcept { ++references_; }
+  void let_go() noexcept;
+
+  // --- sending ---------------------------------------------------------------------------------------------------
+  enum class admission : std::uint8_t { accepted, refused, port_congested, buffer_full };
+  struct admitted {
+    admission verdict;
+    std::error_code why;        ///< where refused
+    connection* by = nullptr;   ///< where congested, or accepted
+    datagram* sent = nullptr;   ///< where accepted; may be retired already
+  };
+  /// Tries to take one datagram over. `borrow`: the payload stays in the caller's memory until acknowledged.
+  [[nodiscard]] admitted admit(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting) noexcept;
+  /// Why admit() would not accept now, or accepted. No datagram is made.
+  [[nodiscard]] admitted probe(std::size_t bytes, endpoint const& to) noexcept;
+  void wait_for_room(send_waiter& waiter) noexcept { room_waiters_.push_back(waiter); }
+  [[nodiscard]] bool others_wait_for_room() const noexcept { return !room_waiters_.empty(); }
+  std::size_t cancel_sent_to(endpoint const& to) noexcept;
+
+  /// A datagram of ours was acknowledged, or taken back: its bytes no longer count.
+  void sent_retired(datagram& one) noexcept;
+  void sent_withdrawn(datagram& one) noexcept;
+  /// Loopback: the datagram becomes its receiver's; whoever waits for it is told by settle_account(), after delivery.
+  [[nodiscard]] datagram_account release_account(datagram& one) noexcept;
+  void settle_account(datagram_account const& account) noexcept;
+  /// Takes a datagram of ours off its path; whoever waits for it is told why.
+  void take_back(datagram& one, std::error_code why) noexcept;
+  [[nodiscard]] std::size_t unacknowledged_count() const noexcept { return sent_count_; }
+  void wait_until_drained(send_waiter& waiter) noexcept { drain_waiters_.push_back(waiter); }
+
+  // --- receiving -------------------------------------------------------------------------------------------------
+  /// Takes a datagram over and wakes a receiver. False: the socket is closed, the caller keeps it.
+  bool deliver(datagram& one, connection& by) noexcept;
+  /// The oldest unread datagram that no woken receiver has a claim on.
+  [[nodiscard]] bool readable() const noexcept { return unread_count_ > claims_; }
+  [[nodiscard]] datagram& front() noexcept { return unread_.front(); }
+  /// Lends the oldest unread datagram out.
+  [[nodiscard]] datagram* take() noexcept;
+  /// A pong came in: true, once for each ping of ours, where one is awaited.
+  [[nodiscard]] bool expects_pong() noexcept;
+  void wait_to_receive(receive_waiter& waiter) noexcept { receive_waiters_.push_back(waiter); }
+  /// A woken receiver resumes: its claim ends, whether it takes the datagram or leaves it to the next one.
+  void end_claim(bool taken) noexcept;
+  /// The program is done with a lent datagram.
+  void give_back(datagram& lent) noexcept;
+
+  void close() noexcept;
+  /// The node is gone; what is lent out may still come back.
+  void detach() noexcept { node_ = nullptr; }
+
+  [[nodiscard]] bool open() const noexcept { return open_; }
+  [[nodiscard]] endpoint const& bound() const noexcept { return bound_; }
+  [[nodiscard]] node_core* node() const noexcept { return node_; }
+  [[nodiscard]] socket_options const& options() const noexcept { return options_; }
+  void set_buffers(std::size_t send, std::size_t receive) noexcept;
+  [[nodiscard]] std::error_code set_type_of_service(std::uint8_t value) noexcept;
+  [[nodiscard]] endpoint const& default_peer() const noexcept { return default_peer_; }
+  void set_default_peer(endpoint const& to) noexcept { default_peer_ = to; }
+  [[nodiscard]] socket_row row() const;
+  void describe_unread(std::vector<message_row>& rows);
+  [[nodiscard]] loop& where() const noexcept { return loop_; }
+
+ private:
+  socket_core(node_core& node, local_host& host, std::uint16_t port, socket_options const& options) noexcept;
+  ~socket_core();
+
+  [[nodiscard]] std::error_code check(std::size_t bytes, endpoint const& to) const noexcept;
+  [[nodiscard]] result<connection*> route(endpoint const& to) noexcept;
+  [[nodiscard]] datagram* make_datagram(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting, connection* by) noexcept;
+  void account_unread(std::size_t bytes) noexcept;
+  void settle_unread(datagram& one) noexcept;
+  void discharge(datagram& one) noexcept;
+  void wake_room_waiters() noexcept;
+  void wake_all(send_waiter_list& waiters) noexcept;
+  [[nodiscard]] bool over_cap() const noexcept { return unread_bytes_ > options_.receive_buffer * cap_factor; }
+
+  // Over this many receive buffers a peer's bytes count against the peer.
+  static constexpr std::size_t cap_factor = 4;
+
+  node_core* node_;
+  loop& loop_;
+  local_host& host_;
+  endpoint bound_;
+  endpoint default_peer_;
+  socket_options options_;
+  connection* last_used_ = nullptr;
+  std::uint32_t references_ = 1;
+  bool open_ = true;
+  bool congested_ = false;
+  bool has_sent_ = false;
+
+  std::size_t send_bytes_ = 0;
+  std::size_t sent_count_ = 0;
+  std::size_t pings_waiting_ = 0;
+  sender_list sent_;
+  send_waiter_list room_waiters_;
+  send_waiter_list drain_waiters_;
+
+  datagram_list unread_;
+  std::size_t unread_count_ = 0;
+  std::size_t unread_bytes_ = 0;  // queued and lent
+  std::size_t claims_ = 0;
+  receive_waiter_list receive_waiters_;
+};
+
+}  // namespace rdsco::detail

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "node/node_core.hpp"
+
+#include <rdsco/transport.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace rdsco {
+namespace detail {
+namespace {
+
+/// Carries one path to another address of the same node: what is queued is delivered at once, in the sender's context, by
+/// handing the datagram itself over. Acknowledgement and delivery are one.
+class loopback_carrier final : public carrier {
+ public:
+  explicit loopback_carrier(connection& by) noexcept : by_(by), to_(*by.node.host(by.key.peer)) {
+    by_.share_peer_map(&to_.congested);
+  }
+
+  void work_queued() noexcept override {
+    // Delivery may wake a sender that queues more; the loop under way takes that as well.
+    if (delivering_) return;
+    delivering_ = true;
+    while (by_.lane.has_unsent() && by_.may_read() && take_payload()) pass_on(by_.lane.hand_over());
+    delivering_ = false;
+  }
+  void reading_allowed() noexcept override { work_queued(); }
+  void map_changed() noexcept override {}
+  void break_off() noexcept override {}
+  void stop() noexcept override {}
+
+  [[nodiscard]] local_host const& to() const noexcept { return to_; }
+  void peer_ports_freed() noexcept { by_.wake_port_waiters(); }
+
+ private:
+  // The receiver owns what it is given, so a payload in its sender's memory is copied.
+  [[nodiscard]] bool take_payload() noexcept { return by_.lane.next_unsent()->take_payload_over(); }
+
+  void pass_on(datagram& one) noexcept {
+    socket_core& sender = *one.owner;
+    bool const ping = one.kind == datagram_kind::ping;
+    // Told only after delivery: an acknowledgement says that the peer's RDS layer has it.
+    datagram_account const account = sender.release_account(one);
+    if (ping) {
+      answer(one);
+    } else {
+      deliver(one, to_, one.destination_port);
+    }
+    sender.settle_account(account);
+  }
+
+  // The answer goes to the socket that asked, whichever of the node's addresses it asked.
+  void answer(datagram& ping) noexcept {
+    ++by_.node.counted.recv_ping;
+    ++by_.node.counted.send_pong;
+    std::uint16_t const asker = ping.source_port;
+    ping.source_port = 0;
+    ping.destination_port = asker;
+    socket_core* const to = by_.host.ports.find(asker);
+    if (to != nullptr && to->expects_pong()) {
+      deliver(ping, by_.host, asker, by_.key.peer);
+    } else {
+      datagram::free(&ping);
+    }
+  }
+
+  void deliver(datagram& one, local_host& at, std::uint16_t port) noexcept { deliver(one, at, port, by_.key.local); }
+
+  void deliver(datagram& one, local_host& at, std::uint16_t port, address const& from) noexcept {
+    one.by = nullptr;
+    one.from = from;
+    socket_core* const to = at.ports.find(port);
+    if (to != nullptr && to->deliver(one, by_)) return;
+    ++(to == nullptr ? by_.node.counted.recv_drop_no_sock : by_.node.counted.recv_drop_dead_sock);
+    datagram::free(&one);
+  }
+
+  connection& by_;
+  local_host& to_;
+  bool delivering_ = false;
+};
+
+class loopback_transport final : public transport {
+ public:
+  explicit loopback_transport(node_core& node) noexcept : node_(node) {}
+
+  std::error_code open(local_host&) override { return {}; }
+  void start() override {}
+  std::unique_ptr<carrier> carry(connection& by) override {
+    // An address that only loopback carries has no way to other hosts.
+    if (node_.host(by.key.peer) == nullptr) return nullptr;
+    auto made = std::make_unique<loopback_carrier>(by);
+    carriers_.push_back(made.get());
+    return made;
+  }
+  void congestion_changed(local_host& changed) noexcept override {
+    for (loopback_carrier* const each : carriers_)
+      if (&each->to() == &changed) each->peer_ports_freed();
+  }
+  task<> close() override {
+    carriers_.clear();
+    co_return;
+  }
+
+ private:
+  node_core& node_;
+  std::vector<loopback_carrier*> carriers_;
+};
+
+}  // namespace
+}  // namespace detail
+
+std::unique_ptr<detail::transport> loopback::make(detail::node_core& node) {
+  return std::make_unique<detail::loopback_transport>(node);
+}
+
+}  // namespace rdsco
