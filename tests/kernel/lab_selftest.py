@@ -170,7 +170,7 @@ def kernel_to_kernel(session, options):
     status, _, errors = session.guest.run(TWO_HOSTS, directory="/")
     check(status == 0, errors)
     for family, (west, east) in {"IPv4": ("10.1.0.1", "10.1.0.2"), "IPv6": ("fd01::1", "fd01::2")}.items():
-        for case in (flow_of_all_sizes, duplex_flows, echoed_flow, pings, congestion, accounted_loss):
+        for case in (flow_of_all_sizes, duplex_flows, echoed_flow, pings, congestion, counters, accounted_loss):
             print(f"    {family} {case.__name__}")
             case(session, options, west, east)
 
@@ -227,6 +227,18 @@ def congestion(session, options, west, east):
     check(status == 0 and facts["received"] == 200, facts)
     status, facts = sending.report()
     check(status == 0 and facts["times_congested"] > 0 and facts["congestion_updates"] > 0, facts)
+
+
+def counters(session, options, west, east):
+    """A datagram for a port that nobody bound is acknowledged and gone: only the kernel's counter tells."""
+    def facts():
+        return session.guest.start(["ip", "netns", "exec", "a", options.afrds, "info"]).report()[1]
+
+    before = facts()
+    start(session, "a", options, "send", "--local", west, "--peer", east, "--peer-port", "4999", "--count", "3").report()
+    after = facts()
+    check(after["counters"]["recv_drop_no_sock"] == before["counters"]["recv_drop_no_sock"] + 3, before, after)
+    check([one["connected"] for one in after["connections"] if (one["local"], one["peer"]) == (west, east)] == [True], after)
 
 
 def accounted_loss(session, options, west, east):

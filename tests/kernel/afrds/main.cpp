@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // rdsco_afrds: drives the kernel's AF_RDS sockets, as the peer of rdsco in the kernel lab. Talks JSON lines on stdout.
 // Exit status: 0 all done and in order, 1 not so, 2 wrong usage, 3 a system call failed, 77 the kernel has no RDS.
+#include "kernel/afrds/info.hpp"
 #include "kernel/afrds/replies.hpp"
 #include "kernel/afrds/traffic.hpp"
 
@@ -56,6 +57,9 @@ int run(arguments& given) {
   auto& options = given.traffic;
   options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(given.timeout_seconds * 1000));
   options.linger = std::chrono::milliseconds(given.linger_ms);
+  if (options.command == "info") {
+    return run_info();
+  }
   if (options.command == "ping") {
     return run_ping(options);
   }
@@ -80,6 +84,7 @@ int main(int count, char** values) {
   auto* duplex = app.add_subcommand("duplex", "send a flow and receive one, on the same socket");
   auto* echo = app.add_subcommand("echo", "return every datagram to its sender");
   auto* ping = app.add_subcommand("ping", "ping an RDS host");
+  app.add_subcommand("info", "report the kernel's counters, connections and queues");
   for (auto* command : {send, receive, stall, duplex, echo, ping}) {
     add_local(*command, given);
   }

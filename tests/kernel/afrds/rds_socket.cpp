@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/afrds/rds_socket.hpp"
 
+#include "kernel/afrds/info.hpp"
+
 #include <arpa/inet.h>
 #include <linux/rds.h>
 #include <net/if.h>
@@ -9,7 +11,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <vector>
 
 namespace rdsco::kernel_lab {
 
@@ -145,29 +146,15 @@ std::size_t rds_socket::unacknowledged() const {
                                     : count_own_messages(RDS6_INFO_SEND_MESSAGES) + count_own_messages(RDS6_INFO_RETRANS_MESSAGES);
 }
 
-std::size_t rds_socket::count_own_messages(int list) const {
-  std::vector<char> records(4096);
-  socklen_t length = 0;
-  int record_size = 0;
-  do {
-    length = static_cast<socklen_t>(records.size());
-    // Positive result: the size of one record. ENOSPC: the list is longer, `length` says how long.
-    record_size = getsockopt(descriptor_, SOL_RDS, list, records.data(), &length);
-    if (record_size < 0) {
-      if (errno != ENOSPC) {
-        throw socket_error("RDS message list");
-      }
-      records.resize(2 * static_cast<std::size_t>(length));
-    }
-  } while (record_size < 0);
-
+std::size_t rds_socket::count_own_messages(int which) const {
+  info_list const list(descriptor_, which);
   auto const v6 = local_.family() == AF_INET6;
   auto const address_at = v6 ? offsetof(rds6_info_message, laddr) : offsetof(rds_info_message, laddr);
   auto const port_at = v6 ? offsetof(rds6_info_message, lport) : offsetof(rds_info_message, lport);
   auto const port = htons(local_.port());
   std::size_t count = 0;
-  for (std::size_t at = 0; at < length; at += static_cast<std::size_t>(record_size)) {
-    auto const* record = records.data() + at;
+  for (std::size_t index = 0; index < list.size(); ++index) {
+    auto const* record = list.record(index);
     count += std::memcmp(record + address_at, local_.host().data(), local_.host().size()) == 0 &&
              std::memcmp(record + port_at, &port, sizeof port) == 0;
   }

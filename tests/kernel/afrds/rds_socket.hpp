@@ -71,7 +71,7 @@ class rds_socket {
  private:
   void set_option(int level, int name, int value, char const* what) const;
   void set_buffer(int forced, int plain, int bytes, char const* what) const;
-  [[nodiscard]] std::size_t count_own_messages(int list) const;
+  [[nodiscard]] std::size_t count_own_messages(int which) const;
 
   int descriptor_ = -1;
   socket_address local_;
