@@ -142,6 +142,8 @@ def on_the_wire(options):
             for end in ("reset", "restart"):
                 print(f"  {own} {end}")
                 one_wire_peer(session, options, own, guest, end)
+            print(f"  {own} nobody there")
+            nobody_there(session, options, own, guest)
 
 
 def one_wire_peer(session, options, own, guest, end):
@@ -160,6 +162,14 @@ def one_wire_peer(session, options, own, guest, end):
     else:
         session.restart_rds()
     check(peer.wait(30) == 0 and peer.stdout().split()[-1] in ((b"reset",) if end == "reset" else (b"reset", b"closed")), end)
+
+
+def nobody_there(session, options, own, guest):
+    """What nobody acknowledged must not count as sent and done."""
+    sending = session.guest.start([options.afrds, "send", "--local", guest, "--peer", own, "--peer-port", "5000", "--count", "3",
+                                   "--timeout", "1"])
+    status, facts = sending.report()
+    check(status == 1 and facts["status"] == "timeout" and facts["sent"] == 3 and facts["unacknowledged"] == 3, facts)
 
 
 def start(session, namespace, options, *arguments):

@@ -6,7 +6,6 @@
 #include <arpa/inet.h>
 #include <linux/rds.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -52,16 +51,23 @@ void socket_address::set_port(std::uint16_t port) {
   reinterpret_cast<sockaddr_in*>(&storage_)->sin_port = htons(port);
 }
 
-std::span<std::byte const> socket_address::host() const {
-  if (family() == AF_INET) {
-    return std::as_bytes(std::span(&as_v4(data()).sin_addr, 1));
+in6_addr socket_address::mapped() const {
+  if (family() == AF_INET6) {
+    return as_v6(data()).sin6_addr;
   }
-  return std::as_bytes(std::span(&as_v6(data()).sin6_addr, 1));
+  in6_addr result{};
+  result.s6_addr[10] = result.s6_addr[11] = 0xff;
+  std::memcpy(result.s6_addr + 12, &as_v4(data()).sin_addr, 4);
+  return result;
 }
 
 std::string socket_address::text() const {
   char host_text[INET6_ADDRSTRLEN] = "?";
-  inet_ntop(family(), host().data(), host_text, sizeof host_text);
+  void const* host = &as_v6(data()).sin6_addr;
+  if (family() == AF_INET) {
+    host = &as_v4(data()).sin_addr;
+  }
+  inet_ntop(family(), host, host_text, sizeof host_text);
   return std::string(host_text) + " " + std::to_string(port());
 }
 
@@ -142,21 +148,19 @@ arrival rds_socket::receive(std::span<std::byte> buffer) {
 }
 
 std::size_t rds_socket::unacknowledged() const {
-  return local_.family() == AF_INET ? count_own_messages(RDS_INFO_SEND_MESSAGES) + count_own_messages(RDS_INFO_RETRANS_MESSAGES)
-                                    : count_own_messages(RDS6_INFO_SEND_MESSAGES) + count_own_messages(RDS6_INFO_RETRANS_MESSAGES);
+  return count_own_messages(RDS6_INFO_SEND_MESSAGES) + count_own_messages(RDS6_INFO_RETRANS_MESSAGES);
 }
 
 std::size_t rds_socket::count_own_messages(int which) const {
-  info_list const list(descriptor_, which);
-  auto const v6 = local_.family() == AF_INET6;
-  auto const address_at = v6 ? offsetof(rds6_info_message, laddr) : offsetof(rds_info_message, laddr);
-  auto const port_at = v6 ? offsetof(rds6_info_message, lport) : offsetof(rds_info_message, lport);
+  // Linux 6.1 and 6.12 list IPv4 messages in the IPv4 lists without their addresses; the IPv6 lists have all of them, mapped.
+  auto const own = local_.mapped();
   auto const port = htons(local_.port());
+  info_list const list(descriptor_, which);
   std::size_t count = 0;
   for (std::size_t index = 0; index < list.size(); ++index) {
     auto const* record = list.record(index);
-    count += std::memcmp(record + address_at, local_.host().data(), local_.host().size()) == 0 &&
-             std::memcmp(record + port_at, &port, sizeof port) == 0;
+    count += std::memcmp(record + offsetof(rds6_info_message, laddr), &own, sizeof own) == 0 &&
+             std::memcmp(record + offsetof(rds6_info_message, lport), &port, sizeof port) == 0;
   }
   return count;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cstddef>
@@ -25,8 +26,8 @@ class socket_address {
   [[nodiscard]] int family() const { return storage_.ss_family; }
   [[nodiscard]] std::uint16_t port() const;
   void set_port(std::uint16_t port);
-  [[nodiscard]] std::span<std::byte const> host() const;  // 4 or 16 bytes, network order
-  [[nodiscard]] std::string text() const;                 // "10.0.0.1 4000"
+  [[nodiscard]] in6_addr mapped() const;   // an IPv4 address as ::ffff:a.b.c.d
+  [[nodiscard]] std::string text() const;  // "10.0.0.1 4000"
 
  private:
   sockaddr_storage storage_{};
