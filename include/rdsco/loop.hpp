@@ -137,6 +137,7 @@ class loop {
   void wait_phase(bool may_wait) noexcept;
   bool spin_phase() noexcept;
   bool spin_once() noexcept;
+  bool ask_spinners() noexcept;
   [[nodiscard]] bool anybody_expecting() noexcept;
   void before_wait() noexcept;
   void block() noexcept;

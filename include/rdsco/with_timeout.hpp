@@ -19,8 +19,13 @@
 namespace rdsco {
 namespace detail {
 
+// A leaf operation, perhaps by way of a class of its own between.
 template <class Op>
-concept leaf = std::derived_from<Op, leaf_operation<Op>>;
+concept leaf = requires(Op& operation) {
+  operation.stop_now();
+  operation.await_ready();
+  { operation.where() } -> std::same_as<loop&>;
+};
 
 /// A timer that remembers that it expired.
 class deadline : protected timer {

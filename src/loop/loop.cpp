@@ -94,6 +94,8 @@ void loop::wait_phase(bool may_wait) noexcept {
   }
   if (!may_wait || io_->has_submissions() || ++skipped_in_a_row_ >= skipped_max) {
     skipped_in_a_row_ = 0;
+    // Whoever looks for bytes by asking is not told of them: while there is always work, ask now and then.
+    ask_spinners();
     io_->wait(duration::zero());
   } else {
     ++counters_.skipped;
@@ -139,9 +141,16 @@ bool loop::spin_phase() noexcept {
 }
 
 bool loop::spin_once() noexcept {
-  bool found = io_->poll_completions();
-  for (auto& each : spinners_) found |= each.spin();
-  return found || has_ready() || stop_requested_.load(std::memory_order_relaxed);
+  bool const completed = io_->poll_completions();
+  return ask_spinners() || completed || has_ready() || stop_requested_.load(std::memory_order_relaxed);
+}
+
+// A spinner may leave the list while it is asked. After the first find the others have their turn later: what was found
+// lies in memory that they share.
+bool loop::ask_spinners() noexcept {
+  for (auto at = spinners_.begin(); at != spinners_.end();)
+    if ((at++)->spin()) return true;
+  return false;
 }
 
 bool loop::anybody_expecting() noexcept {
@@ -149,7 +158,7 @@ bool loop::anybody_expecting() noexcept {
 }
 
 void loop::before_wait() noexcept {
-  for (auto& each : spinners_) each.before_wait();
+  for (auto at = spinners_.begin(); at != spinners_.end();) (at++)->before_wait();
 }
 
 std::size_t loop::run_ready() noexcept {
