@@ -30,6 +30,7 @@ MAY_INCLUDE = {
     # private rooms
     "src": {"values", "runtime"},
     "src/protocol": {"values"},
+    "src/values": {"values"},
     "src/loop": {"values", "runtime"},
     "src/memory": {"values", "runtime", "node"},
     "src/node": {"values", "runtime", "node", "src/protocol", "src/loop", "src/memory"},
