@@ -86,7 +86,12 @@ def add_boot_options(parser):
                         help=f"repeatable; default {' '.join(network.GUEST_ADDRESSES)}")
 
 
+def tell(text):
+    print(f"kernel-lab: {text}", file=sys.stderr, flush=True)
+
+
 def boot(options, **more):
+    kernels.find(options.kernel, tell)
     return Session(options.kernel, smp=options.smp, memory=options.memory, accel=options.accel, mtu=options.mtu,
                    native_addresses=options.native_address or network.NATIVE_ADDRESSES,
                    guest_addresses=options.guest_address or network.GUEST_ADDRESSES, **more)
@@ -97,7 +102,7 @@ def set_up(options):
     if "all" in options.series:
         wanted = list(kernels.SERIES)
     for series in wanted:
-        print(f"{series}: {kernels.set_up(series, lambda text: print(text, file=sys.stderr)).release}")
+        print(f"{series}: {kernels.set_up(series, tell).release}")
     return 0
 
 

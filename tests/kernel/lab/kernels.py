@@ -39,14 +39,14 @@ class Kernel:
                              for name in (directory / "boot-modules" / "order").read_text().split()]
 
 
-def find(series):
-    """The kernel of a series, downloaded and unpacked if the cache has none."""
+def find(series, say=lambda text: None):
+    """The kernel of a series, downloaded and unpacked if the cache has none; `say` hears what takes long."""
     if series not in SERIES:
         raise LabError(f"no kernel series '{series}': choose one of {', '.join(SERIES)}")
     link = cache_directory() / series
     try:
         if not (link / "release").exists():
-            set_up(series)
+            set_up(series, say)
         return Kernel(link.resolve())
     except OSError as error:
         raise Unavailable(f"the kernel cache cannot be used, set RDSCO_LAB_CACHE to a directory of yours: {error}") from None
