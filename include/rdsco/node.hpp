@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace rdsco {
 
@@ -40,6 +41,9 @@ class node {
   ///   limit_reached, closed.
   [[nodiscard]] result<socket> bind(address const& at, std::uint16_t port = 0, socket_options const& options = {});
   [[nodiscard]] result<socket> bind(endpoint const& at, socket_options const& options = {}) { return bind(at.host, at.port, options); }
+
+  /// The name of the transport that carries an address of the node; empty where the node does not own it.
+  [[nodiscard]] std::string_view transport_of(address const& at) const noexcept;
 
   /// Round-trip time to the RDS layer of `peer`.
   /// Completes with the answer. Cancellation: canceled; wrap it in with_timeout() to bound it.

@@ -58,6 +58,7 @@ class node_options {
   struct owned_address {
     address at;
     std::string_view transport;
+    transport_capabilities capabilities;
     detail::transport_maker make;
   };
 
@@ -66,7 +67,7 @@ class node_options {
   /// The node owns `at`; transport T carries its traffic with other hosts.
   template <transport_tag T = tcp>
   node_options& own(address const& at) {
-    owned_.push_back({at, T::name, &T::make});
+    owned_.push_back({at, T::name, T::capabilities, &T::make});
     return *this;
   }
   /// Hosts that may be talked to and may connect. Without any, only the node's own sockets talk with each other.

@@ -20,7 +20,8 @@ struct transport_capabilities {
   bridging loopback = bridging::software;
   registration remote_memory = registration::none;  ///< none: no RDMA
   bool atomics = false;
-  bool type_of_service = false;  ///< false: every type of service is carried on one connection, as the kernel does on TCP
+  /// Types of service travel apart. Without it a socket has none to choose: the kernel maps every value to 0 on TCP.
+  bool type_of_service = false;
 };
 
 namespace detail {

@@ -7,6 +7,7 @@
 
 #include <rdsco/endpoint.hpp>
 #include <rdsco/fwd.hpp>
+#include <rdsco/node_options.hpp>
 
 #include <string_view>
 
@@ -18,11 +19,12 @@ struct local_host {
   address at;
   transport& by;
   std::string_view transport_name;
+  transport_capabilities capabilities;
   port_table ports;
   protocol::congestion_map congested;
 
-  local_host(node_core& owner, address const& own, transport& carried_by, std::string_view name) noexcept
-      : node(owner), at(own), by(carried_by), transport_name(name) {}
+  local_host(node_core& owner, node_options::owned_address const& own, transport& carried_by) noexcept
+      : node(owner), at(own.at), by(carried_by), transport_name(own.transport), capabilities(own.capabilities) {}
 };
 
 }  // namespace rdsco::detail

@@ -64,6 +64,12 @@ task<std::size_t> node::close(std::chrono::nanoseconds patience) {
   co_return co_await core_->close(patience);
 }
 
+std::string_view node::transport_of(address const& at) const noexcept {
+  if (core_ == nullptr) return {};
+  detail::local_host const* const own = core_->host(at);
+  return own == nullptr ? std::string_view() : own->transport_name;
+}
+
 counters const& node::counters() const noexcept { return core_->counted; }
 node_tables node::tables() const { return core_->tables(); }
 std::string node::to_json() const { return core_->to_json(); }

@@ -53,7 +53,7 @@ std::error_code node_core::open() {
     if (own.at.is_unspecified() || own.at.is_multicast()) return errc::invalid_address;
     if (host(own.at) != nullptr) return errc::address_in_use;
     transport* const by = transport_for(own.transport, own.make);
-    hosts_.push_back(std::make_unique<local_host>(*this, own.at, *by, own.transport));
+    hosts_.push_back(std::make_unique<local_host>(*this, own, *by));
     if (auto const why = by->open(*hosts_.back())) return why;
   }
   for (auto& each : transports_) each.made->start();
@@ -73,10 +73,10 @@ connection* node_core::find(connection_key const& key) noexcept {
 }
 
 result<connection*> node_core::connect_to(local_host& from, address const& peer, std::uint8_t type_of_service) noexcept {
-  // No transport of today tells types of service apart; kernels map them to 0 on TCP as well.
-  connection_key const key{from.at, peer, type_of_service};
-  if (connection* const known = find(key)) return known;
   bool const own = host(peer) != nullptr;
+  bool const told_apart = from.capabilities.type_of_service && !own;
+  connection_key const key{from.at, peer, told_apart ? type_of_service : std::uint8_t{0}};
+  if (connection* const known = find(key)) return known;
   if (!own && !options.allows(peer)) return errc::peer_not_allowed;
   if (connections_.size() >= options.limits.peers) return errc::limit_reached;
   try {
