@@ -97,8 +97,10 @@ std::size_t std::hash<rdsco::address>::operator()(rdsco::address const& value) c
   std::uint64_t low = 0;
   std::memcpy(&high, value.bytes().data(), sizeof high);
   std::memcpy(&low, value.bytes().data() + sizeof high, sizeof low);
-  // Multiplication by an odd constant spreads the few bits in which neighbouring addresses differ over the whole word.
-  std::uint64_t mixed = (high ^ (std::uint64_t{value.scope()} << 32)) * 0x9e37'79b9'7f4a'7c15U;
-  mixed = (mixed ^ (mixed >> 32) ^ low) * 0x9e37'79b9'7f4a'7c15U;
-  return static_cast<std::size_t>(mixed ^ (mixed >> 29));
+  // Neighbouring addresses differ in few bits: two rounds of multiply and fold spread them over the whole word.
+  constexpr std::uint64_t odd = 0x9e37'79b9'7f4a'7c15U;
+  std::uint64_t mixed = (high ^ (std::uint64_t{value.scope()} << 32)) * odd + low;
+  mixed = (mixed ^ (mixed >> 31)) * 0xbf58'476d'1ce4'e5b9U;
+  mixed = (mixed ^ (mixed >> 29)) * odd;
+  return static_cast<std::size_t>(mixed ^ (mixed >> 32));
 }
