@@ -26,7 +26,7 @@ loop::loop(loop_options const& options, detail::seams world)
       random_(world.random != nullptr ? world.random : &system_->random),
       memory_(world.memory != nullptr ? world.memory : &system_->memory),
       policy_(world.policy),
-      spin_(std::make_unique<detail::spin_budget>(options.spin_max, detail::usable_processors())) {
+      spin_(std::make_unique<detail::spin_budget>(options.spin_max, detail::online_processors())) {
   now_ = clock_->now();
 }
 

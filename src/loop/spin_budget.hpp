@@ -13,7 +13,7 @@ namespace rdsco::detail {
 class spin_budget {
  public:
   static constexpr unsigned misses_to_give_up = 8;
-  static constexpr unsigned probe_every = 32;
+  static constexpr unsigned probe_every = 256;
   static constexpr int smallest_part = 16;  // of the maximum
 
   spin_budget(duration longest, unsigned processors) noexcept
@@ -25,7 +25,8 @@ class spin_budget {
     if (misses_ < misses_to_give_up) return current_;
     if (++since_probe_ < probe_every) return duration::zero();
     since_probe_ = 0;
-    return current_;
+    // A probe looks for as long as it may: a short one would never find that spinning pays again.
+    return longest_;
   }
   void hit() noexcept {
     misses_ = 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loop/system_sources.hpp"
 
-#include <sched.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <bit>
 #include <new>
@@ -42,11 +42,10 @@ std::uint64_t system_random::next() noexcept {
 void* heap_memory::allocate(std::size_t bytes) noexcept { return ::operator new(bytes, std::nothrow); }
 void heap_memory::release(void* memory, std::size_t) noexcept { ::operator delete(memory); }
 
-unsigned usable_processors() noexcept {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
-  return static_cast<unsigned>(CPU_COUNT(&allowed));
+// Not those this thread may run on: one that is pinned to a processor of its own gains most from spinning.
+unsigned online_processors() noexcept {
+  long const count = ::sysconf(_SC_NPROCESSORS_ONLN);
+  return count > 0 ? static_cast<unsigned>(count) : 1;
 }
 
 }  // namespace rdsco::detail

@@ -38,7 +38,7 @@ struct system_sources {
   heap_memory memory;
 };
 
-/// Processors this process may run on.
-[[nodiscard]] unsigned usable_processors() noexcept;
+/// Processors of this machine.
+[[nodiscard]] unsigned online_processors() noexcept;
 
 }  // namespace rdsco::detail
