@@ -28,7 +28,7 @@ class node {
   ///   address_not_owned (this host does not have the address), invalid_address.
   [[nodiscard]] static result<node> open(loop& where, node_options const& options);
 
-  node() noexcept = default;  ///< no node
+  node() noexcept;  ///< no node
   node(node&&) noexcept;
   node& operator=(node&&) noexcept;
   /// A node is closed before: `co_await node.close()`. One that is not is closed here, running its loop, where that is possible.

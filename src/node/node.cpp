@@ -11,6 +11,7 @@
 namespace rdsco {
 
 node::node(std::unique_ptr<detail::node_core> core) noexcept : core_(std::move(core)) {}
+node::node() noexcept = default;
 node::node(node&&) noexcept = default;
 
 node& node::operator=(node&& other) noexcept {
