@@ -25,7 +25,7 @@ bool datagram::take_payload_over() noexcept {
   const_buffer one;
   auto* to = static_cast<std::byte*>(own_payload);
   for (auto const& part : parts(one)) {
-    std::memcpy(to, part.data(), part.size());
+    if (!part.empty()) std::memcpy(to, part.data(), part.size());
     to += part.size();
   }
   bytes = static_cast<std::byte const*>(own_payload);

@@ -65,7 +65,7 @@ void outbox::put(path& lane, datagram& head, std::uint64_t ack) noexcept {
     const_buffer one;
     std::byte* to = stage(head.length);
     for (auto const& part : head.parts(one)) {
-      std::memcpy(to, part.data(), part.size());
+      if (!part.empty()) std::memcpy(to, part.data(), part.size());
       to += part.size();
     }
   }
