@@ -10,6 +10,7 @@
 #include <rdsco/detail/io_backend.hpp>
 #include <rdsco/loop.hpp>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -105,6 +106,7 @@ class uring_backend final : public io_backend {
   std::vector<ring_tag> ending_;               // being completed
   bool wake_armed_ = false;
   std::optional<wake_descriptor> embedded_;
+  std::atomic<int> embedded_descriptor_{-1};   // the same, for other threads
   std::optional<time_point> deadline_;         // what the ring's timeout is set to
   std::uint32_t deadline_generation_ = 0;
   __kernel_timespec deadline_limit_{};

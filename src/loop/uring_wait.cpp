@@ -2,6 +2,7 @@
 #include "loop/uring_backend.hpp"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 
 #include <system_error>
 
@@ -19,7 +20,13 @@ void uring_backend::wait(std::optional<duration> timeout) noexcept {
   if (ring_.has_submissions()) ring_.submit();
 }
 
-void uring_backend::wake() noexcept { wake_.set(); }
+void uring_backend::wake() noexcept {
+  wake_.set();
+  // The ring would tell the embedding program, but from inside a write to an eventfd the kernel defers that, and some kernels
+  // (seen with 6.18) do so only once.
+  int const embedded = embedded_descriptor_.load();
+  if (embedded >= 0) (void)::eventfd_write(embedded, 1);
+}
 
 void uring_backend::arm_wake() noexcept {
   io_uring_sqe* const entry = ring_.next_entry();
@@ -48,6 +55,7 @@ int uring_backend::wait_fd() noexcept {
       embedded_.reset();
       return -1;
     }
+    embedded_descriptor_.store(embedded_->descriptor());
     embedded_->set();  // whatever happened before is found by the first poll()
   }
   return embedded_->descriptor();

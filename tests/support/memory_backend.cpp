@@ -115,9 +115,9 @@ std::ptrdiff_t memory_backend::try_receive(io_handle handle, std::span<mutable_b
   }
   network_.deliver();
   if (taken > 0) return static_cast<std::ptrdiff_t>(taken);
+  if (end.end_of_stream) return 0;  // stays the answer, even if a reset follows
   if (end.reset) return -ECONNRESET;
-  if (!end.connected) return -ENOTCONN;
-  return end.end_of_stream ? 0 : -EAGAIN;
+  return end.connected ? -EAGAIN : -ENOTCONN;
 }
 
 void memory_backend::release_received(detail::receive_operation& operation) noexcept {
