@@ -34,6 +34,7 @@ node_core::node_core(loop& on, node_options const& told)
 
 node_core::~node_core() {
   for (auto& entry : connections_) entry.second->lane.clear();
+  while (!living_.empty()) living_.front().detach();
   connections_.clear();
   hosts_.clear();
   transports_.clear();
@@ -119,6 +120,7 @@ result<socket_core*> node_core::bind(address const& at, std::uint16_t port, sock
   if (!bindable(port)) return errc::invalid_port;
   if (own->ports.find(port) != nullptr) return errc::address_in_use;
   socket_core* const made = socket_core::make(*this, *own, port, told);
+  living_.push_back(*made);
   own->ports.insert(port, *made);
   ++sockets_;
   return made;

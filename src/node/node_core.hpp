@@ -75,6 +75,7 @@ class node_core {
   transport* local_ = nullptr;  // carries traffic between the node's own addresses
   std::vector<std::unique_ptr<local_host>> hosts_;
   std::unordered_map<connection_key, std::unique_ptr<connection>, connection_key_hash> connections_;
+  intrusive_list<socket_core, by_node> living_;  // a closed one lives on while messages of it are lent
   std::uint64_t const first_sequence_;
   std::size_t sockets_ = 0;
   bool open_ = false;

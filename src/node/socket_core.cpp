@@ -17,7 +17,10 @@ constexpr std::size_t sent_count_max = 65536;
 socket_core::socket_core(node_core& node, local_host& host, std::uint16_t port, socket_options const& options) noexcept
     : node_(&node), loop_(node.where), host_(host), bound_(host.at, port), options_(options) {}
 
-socket_core::~socket_core() { assert(sent_.empty() && unread_.empty()); }
+socket_core::~socket_core() {
+  assert(sent_.empty() && unread_.empty());
+  unlink();
+}
 
 socket_core* socket_core::make(node_core& node, local_host& host, std::uint16_t port, socket_options const& options) {
   return new socket_core(node, host, port, options);

@@ -14,6 +14,8 @@
 
 namespace rdsco::detail {
 
+struct by_node;  // everything a node has bound and that is still referred to, closed or not
+
 /// What a datagram counted for with its sender, once it is somebody else's.
 struct datagram_account {
   acknowledged_send* waiting = nullptr;
@@ -23,7 +25,7 @@ struct datagram_account {
 ///
 /// A path reaches it by deliver(), sent_retired() and sent_withdrawn() alone; it reaches a path by enqueue() and
 /// withdraw() alone.
-class socket_core {
+class socket_core : public list_hook<by_node> {
  public:
   [[nodiscard]] static socket_core* make(node_core& node, local_host& host, std::uint16_t port, socket_options const& options);
   void hold() noexcept { ++references_; }
@@ -74,7 +76,10 @@ class socket_core {
 
   void close() noexcept;
   /// The node is gone; what is lent out may still come back.
-  void detach() noexcept { node_ = nullptr; }
+  void detach() noexcept {
+    node_ = nullptr;
+    unlink();
+  }
 
   [[nodiscard]] bool open() const noexcept { return open_; }
   [[nodiscard]] endpoint const& bound() const noexcept { return bound_; }
