@@ -35,9 +35,13 @@ class const_buffers {
   /// A string literal, without its terminator.
   const_buffers(char const* text) noexcept : const_buffers(std::string_view(text)) {}
 
-  [[nodiscard]] std::span<const_buffer const> parts() const noexcept {
+  /// Lifetime: the array may lie in this object, so a temporary has none to give; iterate over the temporary itself.
+  [[nodiscard]] std::span<const_buffer const> parts() const& noexcept {
     return is_list_ ? list_ : std::span<const_buffer const>(&one_, 1);
   }
+  std::span<const_buffer const> parts() const&& = delete;
+  [[nodiscard]] const_buffer const* begin() const noexcept { return parts().data(); }
+  [[nodiscard]] const_buffer const* end() const noexcept { return parts().data() + parts().size(); }
   [[nodiscard]] std::size_t size() const noexcept {
     if (!is_list_) return one_.size();
     std::size_t total = 0;

@@ -6,6 +6,7 @@
 #include <rdsco/fwd.hpp>
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace rdsco {
@@ -32,6 +33,8 @@ class message {
   [[nodiscard]] const_buffers payload() const noexcept;
   /// All bytes in one run: without a copy where they lie so, else by copying them into `scratch`.
   [[nodiscard]] const_buffer contiguous(std::vector<std::byte>& scratch) const;
+  /// All bytes, copied.
+  [[nodiscard]] std::string to_string() const;
   /// Copies as much as fits; returns how much.
   std::size_t copy_to(mutable_buffer to) const noexcept;
 

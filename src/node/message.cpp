@@ -37,6 +37,12 @@ const_buffer message::contiguous(std::vector<std::byte>&) const {
   return lent_ == nullptr ? const_buffer() : lent_->contiguous();
 }
 
+std::string message::to_string() const {
+  std::string made(size(), '\0');
+  static_cast<void>(copy_to(mutable_bytes(made)));
+  return made;
+}
+
 std::size_t message::copy_to(mutable_buffer to) const noexcept {
   std::size_t const count = std::min(size(), to.size());
   if (count != 0) std::memcpy(to.data(), lent_->bytes, count);

@@ -213,9 +213,9 @@ datagram* socket_core::take() noexcept {
 void socket_core::end_claim(bool taken) noexcept {
   --claims_;
   if (taken || !readable() || receive_waiters_.empty()) return;
-  receive_waiter& next = *receive_waiters_.pop_front();
+  receive_waiter& other = *receive_waiters_.pop_front();
   ++claims_;
-  next.woken(next);
+  other.woken(other);
 }
 
 void socket_core::give_back(datagram& lent) noexcept {
