@@ -13,6 +13,8 @@ function(rdsco_add_test name)
   add_executable(test_${name} ${arg_SOURCES})
   target_link_libraries(test_${name} PRIVATE rdsco rdsco_catch_main rdsco_flags ${arg_LIBS})
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
+  # Before anything else: assertions that may contain a co_await.
+  target_compile_options(test_${name} PRIVATE "SHELL:-include ${PROJECT_SOURCE_DIR}/tests/catch_in_coroutines.hpp")
   target_compile_definitions(test_${name} PRIVATE RDSCO_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)

@@ -20,7 +20,7 @@ class join_operation;
 
 /// Tasks that run beside each other and are waited for together. Usable inside and outside of coroutines.
 /// Lifetime: joined, or empty, when it is destroyed (checked). Threads: the loop's.
-class task_group : private detail::branch_owner {
+class task_group final : private detail::branch_owner {
  public:
   explicit task_group(loop& where) noexcept : where_(where) {}
   /// Its tasks are stopped when `parent` is.
