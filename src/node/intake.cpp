@@ -136,18 +136,23 @@ void intake::queue_answer(datagram_kind kind, protocol::header const& answer) no
   datagram* const made = datagram_of(by_.node, kind, answer);
   if (made == nullptr) return;
   ++by_.node.counted.send_pong;
+  ++by_.lane.answers_unsent;
   by_.lane.enqueue(*made);
+}
+
+// A peer that pings and does not read, or reads and does not acknowledge, makes us keep so many answers and no more.
+bool intake::may_answer() noexcept {
+  constexpr std::size_t unacknowledged_factor = 16;
+  std::size_t const limit = by_.node.options.limits.queued_pongs;
+  if (by_.lane.answers_unsent < limit && by_.lane.answers_unacknowledged < limit * unacknowledged_factor) return true;
+  ++by_.node.counted.rdsco_drop_pong_limit;
+  return false;
 }
 
 void intake::answer_ping(protocol::header const& head) noexcept {
   ++by_.node.counted.recv_ping;
   if (by_.congested(head.source_port)) return;  // kernels do not answer into a congested port either
-  if (by_.lane.pongs_unsent >= by_.node.options.limits.queued_pongs) {
-    ++by_.node.counted.rdsco_drop_pong_limit;
-    return;
-  }
-  ++by_.lane.pongs_unsent;
-  queue_answer(datagram_kind::pong, protocol::make_pong(head.source_port));
+  if (may_answer()) queue_answer(datagram_kind::pong, protocol::make_pong(head.source_port));
 }
 
 void intake::learn_peer(protocol::header const& head) noexcept {
@@ -159,11 +164,7 @@ void intake::learn_peer(protocol::header const& head) noexcept {
 
 void intake::answer_probe(protocol::header const&) noexcept {
   ++by_.node.counted.recv_ping;
-  if (by_.lane.pongs_unsent >= by_.node.options.limits.queued_pongs) {
-    ++by_.node.counted.rdsco_drop_pong_limit;
-    return;
-  }
-  queue_answer(datagram_kind::probe_pong, protocol::make_probe_pong(own_extension(by_.node)));
+  if (may_answer()) queue_answer(datagram_kind::probe_pong, protocol::make_probe_pong(own_extension(by_.node)));
 }
 
 void intake::take_pong(protocol::header const& head, datagram*) noexcept {
@@ -174,7 +175,12 @@ void intake::take_pong(protocol::header const& head, datagram*) noexcept {
       ++by_.node.counted.rdsco_drop_unrequested_pong;
       return;
     }
-    if (head.destination_port == protocol::probe_port) learn_peer(head);
+    // The probe's only says who the peer is: a kernel may have owed it since an earlier connection, unsent and so unflagged.
+    if (head.destination_port == protocol::probe_port) {
+      learn_peer(head);
+      by_.lane.pong = {};
+      return;
+    }
     by_.lane.pong_arrived(head.destination_port, by_.node.counted.rdsco_retired_by_pong);
     return;
   }

@@ -35,6 +35,7 @@ class intake {
   [[nodiscard]] bool acknowledge(std::uint64_t ack) noexcept;
   [[nodiscard]] bool numbered(protocol::header const& head, protocol::frame_kind kind, datagram* payload) noexcept;
   void deliver(protocol::header const& head, datagram* payload) noexcept;
+  [[nodiscard]] bool may_answer() noexcept;
   void answer_ping(protocol::header const& head) noexcept;
   void answer_probe(protocol::header const& head) noexcept;
   void take_pong(protocol::header const& head, datagram* payload) noexcept;

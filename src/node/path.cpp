@@ -11,6 +11,10 @@ namespace rdsco::detail {
 
 namespace {
 
+bool is_answer(datagram const& one) noexcept {
+  return one.kind == datagram_kind::pong || one.kind == datagram_kind::probe_pong;
+}
+
 // Probes and pings for acknowledgement belong to one connection; everything else is said again on the next.
 bool repeatable(datagram const& one) noexcept {
   return one.kind != datagram_kind::probe && one.kind != datagram_kind::probe_pong && one.kind != datagram_kind::acknowledgement_ping;
@@ -21,15 +25,6 @@ bool repeatable(datagram const& one) noexcept {
 path::path(connection& owns, std::uint64_t first_sequence) noexcept : owner(owns), numbers(first_sequence) {}
 
 path::~path() { assert(unsent_.empty() && unacknowledged_.empty()); }
-
-void path::enqueue(datagram& one) noexcept {
-  one.state = datagram_state::unsent;
-  urgent_ |= one.acknowledge_soon;
-  bool const was_empty = unsent_.empty();
-  unsent_.push_back(one);
-  // While something stands in the queue the carrier knows already.
-  if (was_empty) carried_by->work_queued();
-}
 
 void path::enqueue(datagram_list& batch) noexcept {
   bool const was_empty = unsent_.empty();
@@ -44,10 +39,11 @@ void path::enqueue(datagram_list& batch) noexcept {
 void path::forget(datagram& one) noexcept {
   if (one.state == datagram_state::unsent) {
     unsent_.remove(one);
-    if (one.kind == datagram_kind::pong) --pongs_unsent;
+    if (is_answer(one)) --answers_unsent;
   } else {
     assert(one.state == datagram_state::unacknowledged);
     unacknowledged_.remove(one);
+    if (is_answer(one)) --answers_unacknowledged;
     if (repeatable(one)) --unretired_;
   }
 }
@@ -66,7 +62,10 @@ void path::withdraw(datagram& one) noexcept {
 void path::begin_transmit(datagram& head) noexcept {
   assert(&head == &unsent_.front());
   unsent_.remove(head);
-  if (head.kind == datagram_kind::pong) --pongs_unsent;
+  if (is_answer(head)) {
+    --answers_unsent;
+    ++answers_unacknowledged;
+  }
   if (head.sequence == 0) head.sequence = numbers.take();
   if (head.kind == datagram_kind::probe) {
     probe_unsent = false;
@@ -85,15 +84,6 @@ void path::end_transmit(datagram& done) noexcept {
   if (!done.orphaned) return;
   forget(done);
   datagram::free(&done);
-}
-
-datagram& path::hand_over() noexcept {
-  datagram& head = unsent_.front();
-  unsent_.remove(head);
-  head.sequence = numbers.take();
-  head.state = datagram_state::made;
-  static_cast<void>(numbers.acknowledge(head.sequence));
-  return head;
 }
 
 void path::retire(datagram& one) noexcept {
@@ -137,6 +127,13 @@ bool path::request_pong(block_pool& pool) noexcept {
   return true;
 }
 
+bool path::pong_requested_below(std::uint64_t stream_offset) noexcept {
+  if (pong.sequence == 0) return false;
+  for (datagram& one : unacknowledged_)
+    if (one.sequence == pong.sequence) return !one.transmitting && one.stream_end <= stream_offset;
+  return true;
+}
+
 void path::acknowledged_by_transport(std::uint64_t stream_offset, std::uint64_t& counter) noexcept {
   while (!unacknowledged_.empty()) {
     datagram& head = unacknowledged_.front();
@@ -176,7 +173,7 @@ void path::reset() noexcept {
     }
     last.retransmitted = true;
     last.state = datagram_state::unsent;
-    if (last.kind == datagram_kind::pong) ++pongs_unsent;
+    if (is_answer(last)) ++answers_unsent;
     unsent_.push_front(last);
   }
   urgent_ = !unsent_.empty();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include "node/carrier.hpp"
 #include "node/datagram.hpp"
 #include "protocol/path_state.hpp"
 #include "protocol/sequence.hpp"
@@ -11,8 +12,6 @@
 #include <cstdint>
 
 namespace rdsco::detail {
-
-class carrier;
 
 /// How the peer proves that its RDS layer owns what we sent.
 enum class acknowledgement_mode : std::uint8_t {
@@ -36,7 +35,14 @@ class path {
   // --- for sockets -----------------------------------------------------------------------------------------------
   /// Takes a batch over and tells the carrier, once.
   void enqueue(datagram_list& batch) noexcept;
-  void enqueue(datagram& one) noexcept;
+  void enqueue(datagram& one) noexcept {
+    one.state = datagram_state::unsent;
+    urgent_ |= one.acknowledge_soon;
+    bool const was_empty = unsent_.empty();
+    unsent_.push_back(one);
+    // While something stands in the queue the carrier knows already.
+    if (was_empty) carried_by->work_queued();
+  }
   /// Takes a datagram back that is unsent or unacknowledged. One whose bytes are in the link is orphaned instead: it is
   /// finished, because the stream's framing needs it, and then freed.
   void withdraw(datagram& one) noexcept;
@@ -50,15 +56,24 @@ class path {
 
   /// Everything up to `sequence` is owned by the peer's RDS layer. False where that was never sent.
   [[nodiscard]] bool acknowledged(std::uint64_t sequence, std::uint64_t& counter) noexcept;
-  /// A pong came in for one of the node's own pings, or for its probe (port 1).
+  /// A pong came in for one of the node's own pings.
   void pong_arrived(std::uint16_t port, std::uint64_t& counter) noexcept;
   /// Asks a kernel to prove what it owns: a ping behind everything sent so far.
   [[nodiscard]] bool request_pong(block_pool& pool) noexcept;
+  /// The ping, or probe, whose pong is expected lies wholly below this stream offset.
+  [[nodiscard]] bool pong_requested_below(std::uint64_t stream_offset) noexcept;
   /// Retires what lies wholly below this stream offset (peers that answer no ping).
   void acknowledged_by_transport(std::uint64_t stream_offset, std::uint64_t& counter) noexcept;
 
   /// The receiver is in this process: the head is numbered, acknowledged and off the path in one step, and the caller's.
-  [[nodiscard]] datagram& hand_over() noexcept;
+  [[nodiscard]] datagram& hand_over() noexcept {
+    datagram& head = unsent_.front();
+    unsent_.remove(head);
+    head.sequence = numbers.take();
+    head.state = datagram_state::made;
+    static_cast<void>(numbers.acknowledge(head.sequence));
+    return head;
+  }
 
   /// A connection is established: retransmissions first, then `probe`, then what is new.
   void begin_connection(datagram* probe) noexcept;
@@ -97,13 +112,14 @@ class path {
   bool map_due = false;           ///< our congestion map changed, or the connection is new
   /// The probe of this connection has not been transmitted: the peer cannot know yet what kind of node this is.
   bool probe_unsent = false;
-  /// The ping whose pong proves that the peer owns everything up to `sequence`; port 0: none is under way.
+  /// The ping whose pong proves that the peer owns everything up to `sequence`, or the probe (port 1); port 0: none is under way.
   struct expected_pong {
     std::uint16_t port = 0;
     std::uint64_t sequence = 0;
   };
   expected_pong pong;
-  std::size_t pongs_unsent = 0;
+  std::size_t answers_unsent = 0;          ///< to pings and probes
+  std::size_t answers_unacknowledged = 0;  ///< sent, and kept for a retransmission
 
   [[nodiscard]] datagram_list& unsent() noexcept { return unsent_; }
   [[nodiscard]] datagram_list& unacknowledged() noexcept { return unacknowledged_; }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -107,7 +108,7 @@ void kernel_peer::greet(scripted_stream& stream) {
     map.flags = protocol::flag::congestion_bitmap;
     stream.put(map, std::vector<std::byte>(protocol::congestion_map_bytes));
   }
-  if (!habits.probes || !stream.accepted()) return;
+  if (!habits.probes || !stream.accepted() || paths_known_) return;
   protocol::header probe;
   probe.sequence = next_sent++;
   probe.source_port = protocol::probe_port;
@@ -144,6 +145,7 @@ void kernel_peer::take(scripted_stream& stream, frame const& one) {
     return;
   }
   next_received = one.head.sequence + 1;
+  if (one.head.source_port == protocol::probe_port || one.head.destination_port == protocol::probe_port) paths_known_ = true;
   if (one.head.destination_port == protocol::ping_port) {
     pings.push_back(one);
     if (one.head.source_port != 0) answer(stream, one);

@@ -72,6 +72,7 @@ class kernel_peer : public scripted_peer {
   void restart() noexcept {
     next_sent = 1;
     next_received = 0;
+    paths_known_ = false;
   }
 
   kernel_habits habits;
@@ -88,6 +89,7 @@ class kernel_peer : public scripted_peer {
   void take(scripted_stream& stream, frame const& one);
   void answer(scripted_stream& stream, frame const& ping);
 
+  bool paths_known_ = false;
   std::size_t greeted_ = 0;
   std::vector<std::size_t> seen_;  // frames of each stream that were taken
 };

@@ -154,7 +154,7 @@ void tcp_link::adopt(io_handle stream) noexcept {
   received_bytes_ = partial_mark_ = 0;
   partial_deadline_.reset();
   acknowledge_by_.reset();
-  pong_deadline_.reset();
+  watched_ = {};
   intake_.begin_connection();
   outbox_.begin_connection();
 }
@@ -171,13 +171,13 @@ task<> tcp_link::tear_down() {
   if (!offered_.empty()) ++by_.node.counted.rdsco_connection_replaced;
   co_await end_operations();
   // What TCP acknowledged for us counts as ours with a kernel peer: it must be taken before the socket goes.
-  drain();
+  co_await drain();
   io_.release_received(receiving_);
   lent_ready_ = false;
   loop_.cancel_timer(timer_);
   outbox_.clear();
   decoder_.reset();
-  owner_.claim_scratch(nullptr);
+  owner_.release_scratch(*this);
   close_stream(stream_, violated_);
 }
 

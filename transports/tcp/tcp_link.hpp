@@ -105,7 +105,7 @@ class tcp_link final : public carrier, public spinner {
   [[nodiscard]] bool ended(std::ptrdiff_t result) noexcept;
   [[nodiscard]] bool feed(const_buffer bytes) noexcept;
   void stop_reading_actively() noexcept;
-  void drain() noexcept;
+  [[nodiscard]] task<> drain();
 
   // transmitting (tcp_transmit.cpp)
   [[nodiscard]] std::uint64_t acknowledgement() const noexcept;
@@ -114,6 +114,7 @@ class tcp_link final : public carrier, public spinner {
   [[nodiscard]] bool flush() noexcept;
   void trust_transport() noexcept;
   void plan() noexcept;
+  void watch_pong(time_point now) noexcept;
   void plan_at(time_point when) noexcept;
   void check_partial_message() noexcept;
   static void expired(timer& self) noexcept;
@@ -167,7 +168,13 @@ class tcp_link final : public carrier, public spinner {
 
   outbox outbox_;
   std::optional<time_point> acknowledge_by_;  // a lazy acknowledgement, or a lazy request for one, is due then
-  std::optional<time_point> pong_deadline_;
+  // The ping, by its port, whose pong is waited for.
+  struct watched_pong {
+    std::uint16_t port = 0;
+    time_point deadline{};
+    bool there = false;  // the peer's TCP had it at the last look
+  };
+  watched_pong watched_;
 };
 
 }  // namespace rdsco::detail

@@ -19,7 +19,8 @@ constexpr std::size_t memory_margin = 4u << 20;
 }  // namespace
 
 bool tcp_link::acceptable(protocol::header const& head) noexcept {
-  if (head.length <= by_.node.options.limits.message_bytes) [[likely]] return true;
+  auto const limit = static_cast<std::uint32_t>(std::min<std::size_t>(by_.node.options.limits.message_bytes, ~std::uint32_t{0}));
+  if (protocol::length_acceptable(head, limit)) [[likely]] return true;
   ++by_.node.counted.rdsco_drop_too_large;
   return false;
 }
@@ -84,7 +85,7 @@ void tcp_link::read_once() noexcept {
   read_.count = io_.try_receive(stream_, where);
   if (read_.count == -EAGAIN) return;
   ++by_.node.counted.rdsco_tcp_receives;
-  owner_.claim_scratch(this);
+  owner_.claim_scratch(*this);
   read_.pending = true;
   if (read_.count <= 0) return;
   auto const count = static_cast<std::size_t>(read_.count);
@@ -96,7 +97,7 @@ void tcp_link::read_once() noexcept {
 bool tcp_link::take_read() noexcept {
   if (!read_.pending) return true;
   read_.pending = false;
-  owner_.claim_scratch(nullptr);
+  owner_.release_scratch(*this);
   if (read_.count <= 0) return ended(read_.count);
   auto const count = static_cast<std::size_t>(read_.count);
   if (read_.direct != 0) {
@@ -167,17 +168,34 @@ void tcp_link::before_wait() noexcept {
   io_.receive(stream_, receiving_);
 }
 
-// The connection ends, and with it what lies unread in the socket; a kernel peer believes that we have it.
-void tcp_link::drain() noexcept {
+// The connection ends, and with it what lies unread in the socket; a kernel peer believes that we have it. The bounds of
+// reading hold here too, or a peer could pass them by connecting again and again.
+task<> tcp_link::drain() {
   if (armed_ && !receiving_.in_flight) {
     armed_ = false;
     lent_ready_ = true;
   }
-  if (violated_ || stream_ended_) return;
-  if (!take_lent() || !take_read()) return;
-  do {
+  if (violated_ || stream_ended_) co_return;
+  if (!take_lent() || !take_read()) co_return;
+  std::size_t taken = 0;
+  for (;;) {
+    bool const readable = may_read();
+    if (stopping_ && (!readable || taken >= turn_bytes_max)) co_return;  // its sockets are closed
+    if (!readable) {
+      co_await wait_for_event(std::nullopt);
+      continue;
+    }
+    // Another link's bytes lie in the scratch memory, or this one has had its share of the turn.
+    if (owner_.scratch(*this).empty() || taken >= turn_bytes_max) {
+      co_await signal_.yield();
+      taken = 0;
+      continue;
+    }
     read_once();
-  } while (read_.pending && take_read());
+    if (!read_.pending) co_return;
+    taken += static_cast<std::size_t>(std::max<std::ptrdiff_t>(read_.count, 0));
+    if (!take_read()) co_return;
+  }
 }
 
 }  // namespace rdsco::detail

@@ -115,21 +115,37 @@ void tcp_link::plan() noexcept {
   path& lane = by_.lane;
   time_point const now = loop_.now();
   bool const owes = lane.owes_acknowledgement() && lane.mode == acknowledgement_mode::frames;
-  bool const waits = lane.awaits_acknowledgement() && lane.mode != acknowledgement_mode::frames;
+  bool const can_ask = lane.mode == acknowledgement_mode::pongs && lane.pong.port == 0;
+  bool const waits = lane.awaits_acknowledgement() && (can_ask || lane.mode == acknowledgement_mode::transport);
   if ((owes || waits) && !acknowledge_by_) acknowledge_by_ = now + by_.node.options.tcp.acknowledge_within;
   if (acknowledge_by_) plan_at(*acknowledge_by_);
   if (partial_deadline_) plan_at(*partial_deadline_);
+  watch_pong(now);
+}
+
+// Pings are switched off over there if its TCP had ours for half the patience and longer, and we read all the while.
+void tcp_link::watch_pong(time_point now) noexcept {
+  path& lane = by_.lane;
   if (lane.pong.port == 0 || lane.mode == acknowledgement_mode::frames) {
-    pong_deadline_.reset();
-  } else if (!pong_deadline_) {
-    pong_deadline_ = now + by_.node.options.tcp.pong_patience;
-  } else if (now >= *pong_deadline_) {
-    // It had all this time and its TCP has everything: pings are switched off over there.
-    if (io_.unacknowledged(stream_).value_or(1) == 0) lane.mode = acknowledgement_mode::transport;
-    lane.pong = {};
-    pong_deadline_.reset();
+    watched_ = {};
+    return;
   }
-  if (pong_deadline_) plan_at(*pong_deadline_);
+  duration const half = by_.node.options.tcp.pong_patience / 2;
+  if (watched_.port != lane.pong.port) watched_ = {lane.pong.port, now + half, false};
+  if (now >= watched_.deadline) {
+    watched_.deadline = now + half;
+    std::uint64_t const taken_by_tcp = outbox_.sent_bytes() - io_.unacknowledged(stream_).value_or(outbox_.sent_bytes());
+    bool const there = by_.may_read() && lane.pong_requested_below(taken_by_tcp);
+    if (there && watched_.there) {
+      lane.mode = acknowledgement_mode::transport;
+      lane.pong = {};
+      watched_ = {};
+      signal_.raise(event_work);
+      return;
+    }
+    watched_.there = there;
+  }
+  plan_at(watched_.deadline);
 }
 
 void tcp_link::expired(timer& self) noexcept { static_cast<link_timer&>(self).link.signal_.raise(event_tick); }

@@ -32,7 +32,10 @@ class tcp_transport final : public transport {
   [[nodiscard]] stream_tuning const& tuning() const noexcept { return tuning_; }
   /// What one link reads into and decodes before any other reads. Null: another link's bytes lie there.
   [[nodiscard]] mutable_buffer scratch(tcp_link const& reader) noexcept;
-  void claim_scratch(tcp_link const* reader) noexcept { scratch_reader_ = reader; }
+  void claim_scratch(tcp_link const& reader) noexcept { scratch_reader_ = &reader; }
+  void release_scratch(tcp_link const& reader) noexcept {
+    if (scratch_reader_ == &reader) scratch_reader_ = nullptr;
+  }
 
   node_core& node;
 
