@@ -7,6 +7,8 @@ namespace rdsco::detail {
 
 namespace {
 
+using json = nlohmann::ordered_json;  // the kernel's counters in the kernel's order
+
 char const* to_text(acknowledgement_mode mode) noexcept {
   switch (mode) {
     case acknowledgement_mode::frames: return "frames";
@@ -39,38 +41,38 @@ void add_queue(std::vector<message_row>& rows, connection& each, datagram_list& 
                     each.key.type_of_service, one.sequence, one.length});
 }
 
-nlohmann::json json_of(message_row const& row) {
+json json_of(message_row const& row) {
   return {{"from", row.from.to_string()}, {"to", row.to.to_string()}, {"tos", row.type_of_service},
           {"sequence", row.sequence}, {"bytes", row.bytes}};
 }
 
-nlohmann::json json_of(std::vector<message_row> const& rows) {
-  auto made = nlohmann::json::array();
+json json_of(std::vector<message_row> const& rows) {
+  auto made = json::array();
   for (auto const& row : rows) made.push_back(json_of(row));
   return made;
 }
 
-nlohmann::json json_of(socket_row const& row) {
+json json_of(socket_row const& row) {
   return {{"bound", row.bound.to_string()}, {"connected", row.connected.to_string()}, {"send_buffer", row.send_buffer},
           {"receive_buffer", row.receive_buffer}, {"unacknowledged_bytes", row.unacknowledged_bytes},
-          {"unread_bytes", row.unread_bytes}};
+          {"unread_bytes", row.unread_bytes}, {"id", row.id}};
 }
 
-nlohmann::json json_of(connection_row const& row) {
+json json_of(connection_row const& row) {
   return {{"local", row.local.to_string()}, {"peer", row.peer.to_string()}, {"tos", row.type_of_service},
           {"transport", row.transport}, {"next_tx", row.next_sent}, {"next_rx", row.next_received},
           {"flags", row.flags}, {"drops", row.drops}, {"acknowledged_by", row.acknowledged_by}};
 }
 
-nlohmann::json json_of(tcp_row const& row) {
+json json_of(tcp_row const& row) {
   return {{"local", row.local.to_string()}, {"peer", row.peer.to_string()}, {"header_remaining", row.header_remaining},
           {"data_remaining", row.data_remaining}, {"sent", row.sent},
           {"expected_acknowledged", row.expected_acknowledged}, {"acknowledged", row.acknowledged}};
 }
 
 template <class Row>
-nlohmann::json json_list(std::vector<Row> const& rows) {
-  auto made = nlohmann::json::array();
+json json_list(std::vector<Row> const& rows) {
+  auto made = json::array();
   for (auto const& row : rows) made.push_back(json_of(row));
   return made;
 }
@@ -97,9 +99,9 @@ node_tables node_core::tables() {
 
 std::string node_core::to_json() {
   node_tables const now = tables();
-  auto counters = nlohmann::json::object();
+  auto counters = json::object();
   counted.for_each([&](char const* name, std::uint64_t value) { counters[name] = value; });
-  nlohmann::json const made{{"counters", counters},
+  json const made{{"counters", counters},
                             {"sockets", json_list(now.sockets)},
                             {"connections", json_list(now.connections)},
                             {"send_queue", json_of(now.send_queue)},

@@ -9,7 +9,7 @@ PUBLIC_GROUPS = {
     },
     "node": {
         "node.hpp", "node_options.hpp", "socket.hpp", "socket_options.hpp", "message.hpp", "congestion.hpp", "counters.hpp",
-        "stats.hpp", "tables.hpp", "region.hpp", "rdma.hpp", "transport.hpp", "rdsco.hpp",
+        "stats_server.hpp", "tables.hpp", "region.hpp", "rdma.hpp", "transport.hpp", "rdsco.hpp",
         "detail/send_state.hpp", "detail/send_waiter.hpp", "detail/receive_waiter.hpp",
     },
 }

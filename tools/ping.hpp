@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <rdsco/endpoint.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace rdsco::tools {
+
+struct ping_options {
+  address peer;
+  std::optional<address> source;
+  std::uint64_t count = 0;  ///< 0: until interrupted
+  std::chrono::nanoseconds wait{std::chrono::seconds(1)};
+  unsigned type_of_service = 0;
+  std::uint16_t tcp_port = 16385;
+
+  ping_options() = default;
+};
+
+CLI::App* describe(CLI::App& app, ping_options& options);
+/// Exit status 0 when at least one answer came.
+[[nodiscard]] int run_ping(ping_options const& options);
+
+}  // namespace rdsco::tools

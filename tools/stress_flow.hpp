@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "tools/event.hpp"
+#include "tools/percentiles.hpp"
+#include "tools/stress_check.hpp"
+#include "tools/stress_control.hpp"
+
+#include <rdsco/message.hpp>
+#include <rdsco/socket.hpp>
+#include <rdsco/task.hpp>
+#include <rdsco/task_group.hpp>
+
+#include <array>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <vector>
+
+namespace rdsco::tools {
+
+/// What has gone through so far.
+struct stress_traffic {
+  std::uint64_t requests_sent = 0, requests_received = 0;
+  std::uint64_t bytes = 0;                ///< both directions, acknowledgements included
+  std::uint64_t sends = 0, send_ns = 0;   ///< how long a send took to be accepted
+  std::uint64_t trips = 0, trip_ns = 0;   ///< from a request to its acknowledgement
+};
+
+/// What all tasks of one end share. Threads: one loop's.
+struct stress_run {
+  stress_parameters parameters;
+  bool asks = true;              ///< requests are made
+  bool checks_payload = true;
+  stress_traffic traffic;
+  percentiles trips;
+  stress_faults strays;          ///< faults that belong to no flow
+  std::uint64_t unanswered = 0;  ///< requests under way
+  std::uint64_t owed = 0;        ///< acknowledgements not sent yet
+  event heard;                   ///< the other end's first datagram has come
+  event settled;                 ///< nothing is unanswered and nothing owed
+  event failed;
+  std::error_code failure;
+
+  stress_run() = default;
+  void settle_if_empty() noexcept {
+    if (unanswered == 0 && owed == 0) settled.raise();
+  }
+};
+
+/// Datagrams between one task of this end and one of the other.
+class stress_flow {
+ public:
+  stress_flow(stress_run& run, socket& own, endpoint const& peer);
+
+  /// Sends requests and acknowledgements until it is canceled. It alone sends, so numbers are in the order of acceptance.
+  [[nodiscard]] task<> write();
+  void take(message const& got) noexcept;
+  [[nodiscard]] stress_faults const& faults() const noexcept { return check_.faults(); }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  struct question {
+    bool open = false;
+    clock::time_point asked;
+  };
+
+  [[nodiscard]] bool may_ask() const noexcept { return run_.asks && !questions_[next_question_].open; }
+  void prepare() noexcept;
+  void sent(clock::duration took) noexcept;
+  void take_request(stress_header const& header) noexcept;
+  void take_acknowledgement(stress_header const& header) noexcept;
+
+  stress_run& run_;
+  socket& own_;
+  endpoint peer_;
+  stress_check check_;
+  stress_header next_;
+  stress_header::wire header_{};
+  std::array<const_buffer, 2> parts_;
+  std::vector<question> questions_;  // by index
+  std::uint16_t next_question_ = 0;
+  std::deque<std::uint16_t> owed_;   // indexes of requests to acknowledge, at most as many as the depth
+  event wake_;
+};
+
+/// A task: one socket, and a flow with each task of the other end.
+class stress_task {
+ public:
+  stress_task(stress_run& run, socket own, address const& peer);
+
+  void start(task_group& group);
+  [[nodiscard]] stress_faults faults() const noexcept;
+
+ private:
+  task<> read();
+
+  stress_run& run_;
+  socket own_;
+  address peer_;
+  std::vector<std::unique_ptr<stress_flow>> flows_;
+};
+
+}  // namespace rdsco::tools
