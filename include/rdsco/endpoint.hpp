@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
@@ -27,13 +28,22 @@ class address {
 
   [[nodiscard]] bytes_type const& bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::uint32_t scope() const noexcept { return scope_; }
-  [[nodiscard]] bool is_v4() const noexcept;
+  [[nodiscard]] bool is_v4() const noexcept {
+    static constexpr std::array<std::byte, 12> mapped{std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0},
+                                                      std::byte{0}, std::byte{0}, std::byte{0}, std::byte{0},
+                                                      std::byte{0}, std::byte{0}, std::byte{0xff}, std::byte{0xff}};
+    return std::memcmp(bytes_.data(), mapped.data(), mapped.size()) == 0;
+  }
   [[nodiscard]] bool is_unspecified() const noexcept;  ///< 0.0.0.0 or ::
   [[nodiscard]] bool is_multicast() const noexcept;    ///< multicast, or the IPv4 limited broadcast
   [[nodiscard]] bool is_link_local() const noexcept;
   [[nodiscard]] std::string to_string() const;
 
   friend auto operator<=>(address const&, address const&) noexcept = default;
+  // Compared for every datagram: two words, not sixteen bytes.
+  friend bool operator==(address const& a, address const& b) noexcept {
+    return std::memcmp(a.bytes_.data(), b.bytes_.data(), sizeof(bytes_type)) == 0 && a.scope_ == b.scope_;
+  }
 
  private:
   bytes_type bytes_{};

@@ -41,7 +41,10 @@ class socket_awaiter : public detail::leaf_operation<socket_awaiter<State>>, pri
     give_up();
     return false;
   }
-  result<> await_resume() noexcept { return State::outcome; }
+  result<> await_resume() noexcept {
+    if (State::outcome == errc()) [[likely]] return {};
+    return State::outcome;
+  }
 
  private:
   friend detail::leaf_operation<socket_awaiter>;

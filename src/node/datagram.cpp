@@ -1,25 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "node/datagram.hpp"
 
-#include "memory/block_pool.hpp"
-
 #include <cstring>
-#include <new>
 
 namespace rdsco::detail {
 
-datagram* datagram::make(block_pool& pool, std::size_t payload) noexcept {
-  void* const memory = pool.allocate(sizeof(datagram) + payload);
-  if (memory == nullptr) return nullptr;
-  auto* const made = ::new (memory) datagram;
-  made->pool = &pool;
-  made->length = static_cast<std::uint32_t>(payload);
-  made->bytes = made->storage();
-  return made;
-}
-
-bool datagram::take_payload_over() noexcept {
-  if (gathered.empty() && (length == 0 || bytes == storage())) return true;
+bool datagram::copy_payload() noexcept {
   own_payload = pool->allocate(length);
   if (own_payload == nullptr) return false;
   const_buffer one;
@@ -31,13 +17,6 @@ bool datagram::take_payload_over() noexcept {
   bytes = static_cast<std::byte const*>(own_payload);
   gathered = {};
   return true;
-}
-
-void datagram::free(datagram* taken) noexcept {
-  block_pool* const pool = taken->pool;
-  if (taken->own_payload != nullptr) pool->release(taken->own_payload);
-  taken->~datagram();
-  pool->release(taken);
 }
 
 }  // namespace rdsco::detail

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include "memory/block_pool.hpp"
+
 #include <rdsco/buffer.hpp>
 #include <rdsco/detail/intrusive_list.hpp>
 #include <rdsco/endpoint.hpp>
@@ -9,10 +11,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 namespace rdsco::detail {
 
-class block_pool;
 class acknowledged_send;
 
 struct by_queue;   // the queue a datagram stands in: send, unacknowledged, or a socket's receive queue
@@ -56,12 +58,29 @@ struct datagram : list_hook<by_queue>, list_hook<by_sender> {
   std::span<const_buffer const> gathered;   ///< the payload where it is a gather list in its sender's memory
 
   /// Room for `payload` bytes behind the head. Null where memory was refused.
-  [[nodiscard]] static datagram* make(block_pool& pool, std::size_t payload) noexcept;
+  [[nodiscard]] static datagram* make(block_pool& pool, std::size_t payload) noexcept {
+    void* const memory = pool.allocate(sizeof(datagram) + payload);
+    if (memory == nullptr) return nullptr;
+    auto* const made = ::new (memory) datagram;
+    made->pool = &pool;
+    made->length = static_cast<std::uint32_t>(payload);
+    made->bytes = made->storage();
+    return made;
+  }
   /// Copies a payload that lies in its sender's memory into the node's. False where memory was refused.
-  [[nodiscard]] bool take_payload_over() noexcept;
+  [[nodiscard]] bool take_payload_over() noexcept {
+    bool const ours = gathered.empty() && (length == 0 || bytes == storage());
+    return ours || copy_payload();
+  }
   /// Gives the block back. The caller has taken it off every list and settled every account.
-  static void free(datagram* taken) noexcept;
+  static void free(datagram* taken) noexcept {
+    block_pool* const pool = taken->pool;
+    if (taken->own_payload != nullptr) pool->release(taken->own_payload);
+    taken->~datagram();
+    pool->release(taken);
+  }
 
+  [[nodiscard]] bool copy_payload() noexcept;
   [[nodiscard]] std::byte* storage() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
   [[nodiscard]] const_buffer contiguous() const noexcept { return {bytes, length}; }
   /// The payload as a list of buffers, contiguous or not. Lifetime: `one` holds the single buffer of a contiguous payload.

@@ -14,7 +14,7 @@ send_state::send_state(socket_core* from, const_buffers const& payload, endpoint
   ended = &acknowledgement;
 }
 
-bool send_state::finish(std::error_code why) noexcept {
+bool send_state::finish(errc why) noexcept {
   outcome = why;
   return true;
 }
@@ -39,7 +39,7 @@ void send_state::retry_send(send_waiter& self) noexcept {
   if (send.attempt()) send.finished(send);
 }
 
-void send_state::acknowledgement(acknowledged_send& self, std::error_code why) noexcept {
+void send_state::acknowledgement(acknowledged_send& self, errc why) noexcept {
   auto& send = static_cast<send_state&>(self);
   send.sent = nullptr;
   send.outcome = why;
@@ -80,6 +80,8 @@ drain_state::drain_state(socket_core* of) noexcept : of_(of) { retry = &retry_dr
 
 bool drain_state::attempt() noexcept {
   if (of_ == nullptr) return outcome = errc::not_bound, true;
+  // Closing takes everything back, which is not what was waited for.
+  if (!of_->open()) return outcome = errc::closed, true;
   if (of_->unacknowledged_count() == 0) return true;
   of_->wait_until_drained(*this);
   return false;

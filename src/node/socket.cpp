@@ -113,8 +113,8 @@ std::error_code socket::set_default_peer(endpoint const& to) noexcept {
 
 std::error_code socket::try_send_to(const_buffers payload, endpoint const& to) noexcept {
   if (core_ == nullptr) return errc::not_bound;
-  // Whoever waits for room came first.
-  if (core_->others_wait_for_room()) return errc::would_block;
+  // Whoever waits for room came first; an empty datagram needs none.
+  if (payload.size() != 0 && core_->others_wait_for_room()) return errc::would_block;
   auto const answer = core_->admit(payload, to, nullptr);
   switch (answer.verdict) {
     case detail::socket_core::admission::refused: return answer.why;

@@ -15,7 +15,13 @@ constexpr std::size_t sent_count_max = 65536;
 }  // namespace
 
 socket_core::socket_core(node_core& node, local_host& host, std::uint16_t port, socket_options const& options) noexcept
-    : node_(&node), loop_(node.where), host_(host), bound_(host.at, port), options_(options) {}
+    : node_(&node),
+      counted_(&node.counted),
+      loop_(node.where),
+      host_(host),
+      bound_(host.at, port),
+      options_(options),
+      largest_(node.options.limits.message_bytes) {}
 
 socket_core::~socket_core() {
   assert(sent_.empty() && unread_.empty());
@@ -26,11 +32,7 @@ socket_core* socket_core::make(node_core& node, local_host& host, std::uint16_t 
   return new socket_core(node, host, port, options);
 }
 
-void socket_core::let_go() noexcept {
-  if (--references_ == 0) delete this;
-}
-
-std::error_code socket_core::check(std::size_t bytes, endpoint const& to) const noexcept {
+errc socket_core::check(std::size_t bytes, endpoint const& to) const noexcept {
   if (!open_ || node_ == nullptr) return errc::closed;
   if (to.host.is_unspecified()) return errc::no_destination;
   if (to.host.is_multicast()) return errc::invalid_address;
@@ -40,27 +42,30 @@ std::error_code socket_core::check(std::size_t bytes, endpoint const& to) const 
   return {};
 }
 
-result<connection*> socket_core::route(endpoint const& to) noexcept {
-  if (last_used_ != nullptr && last_used_->key.peer == to.host) return last_used_;
-  auto found = node_->connect_to(host_, to.host, options_.type_of_service);
-  if (!found.ec) last_used_ = found.data;
-  return found;
+// Finds the connection and keeps it for the next datagram, which mostly goes the same way.
+errc socket_core::route(endpoint const& to) noexcept {
+  auto const found = node_->connect_to(host_, to.host, options_.type_of_service);
+  if (found.ec) return static_cast<errc>(found.ec.value());
+  last_used_ = found.data;
+  return {};
 }
 
 socket_core::admitted socket_core::probe(std::size_t bytes, endpoint const& to) noexcept {
-  if (auto const why = check(bytes, to)) return {admission::refused, why};
-  auto const routed = route(to);
-  if (routed.ec) return {admission::refused, routed.ec};
-  if (routed.data->congested(to.port)) {
+  bool const known = last_used_ != nullptr && last_used_->key.peer == to.host;
+  bool const fits = bytes <= largest_ && bytes <= options_.send_buffer && to.port != 1;
+  if (!known || !fits) [[unlikely]] {
+    if (auto const why = check(bytes, to); why != errc()) return {admission::refused, why};
+    if (auto const why = route(to); why != errc()) return {admission::refused, why};
+  }
+  if (last_used_->congested(to.port)) [[unlikely]] {
     ++node_->counted.cong_send_error;
-    return {admission::port_congested, {}, routed.data};
+    return {admission::port_congested, {}, last_used_};
   }
-  bool const full = send_bytes_ >= options_.send_buffer && bytes != 0;
-  if (full || sent_count_ >= sent_count_max) {
+  if (!has_room(bytes)) [[unlikely]] {
     ++node_->counted.send_queue_full;
-    return {admission::buffer_full, {}, routed.data};
+    return {admission::buffer_full, {}, last_used_};
   }
-  return {admission::accepted, {}, routed.data};
+  return {admission::accepted, {}, last_used_};
 }
 
 datagram* socket_core::make_datagram(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting, connection* by) noexcept {
@@ -103,34 +108,20 @@ socket_core::admitted socket_core::admit(const_buffers const& payload, endpoint 
   return answer;
 }
 
-// What leaves the path in whichever way no longer counts against the socket.
-void socket_core::discharge(datagram& one) noexcept {
-  sent_.remove(one);
-  send_bytes_ -= one.length;
-  --sent_count_;
-  one.owner = nullptr;
-}
-
 void socket_core::sent_retired(datagram& one) noexcept { settle_account(release_account(one)); }
-
-datagram_account socket_core::release_account(datagram& one) noexcept {
-  discharge(one);
-  return {std::exchange(one.waiting, nullptr)};
-}
-
-void socket_core::settle_account(datagram_account const& account) noexcept {
-  if (account.waiting != nullptr) account.waiting->ended(*account.waiting, {});
-  wake_room_waiters();
-  if (sent_count_ == 0) wake_all(drain_waiters_);
-}
 
 void socket_core::sent_withdrawn(datagram& one) noexcept {
   discharge(one);
   if (acknowledged_send* const waiting = std::exchange(one.waiting, nullptr)) waiting->ended(*waiting, errc::closed);
 }
 
+bool socket_core::has_room(std::size_t bytes) const noexcept {
+  return (bytes == 0 || send_bytes_ < options_.send_buffer) && sent_count_ < sent_count_max;
+}
+
+// Whoever is woken finds room, and so does not stand on this list again.
 void socket_core::wake_room_waiters() noexcept {
-  while (!room_waiters_.empty() && send_bytes_ < options_.send_buffer) {
+  while (!room_waiters_.empty() && has_room(1)) {
     send_waiter& first = *room_waiters_.pop_front();
     first.retry(first);
   }
@@ -157,7 +148,7 @@ std::size_t socket_core::cancel_sent_to(endpoint const& to) noexcept {
   return cancelled;
 }
 
-void socket_core::take_back(datagram& one, std::error_code why) noexcept {
+void socket_core::take_back(datagram& one, errc why) noexcept {
   acknowledged_send* const waiting = std::exchange(one.waiting, nullptr);
   // A datagram whose bytes are half out must be finished, and so needs memory that stays.
   if (one.transmitting && !one.take_payload_over()) one.by->by->break_off();
@@ -196,18 +187,15 @@ void socket_core::settle_unread(datagram& one) noexcept {
   if (node_ == nullptr) return;
   node_->counted.recv_bytes_freed_fromsock += one.length;
   if (one.by != nullptr) one.by->settle_overdraft(one);
-  if (!congested_ || unread_bytes_ >= options_.receive_buffer / 2) return;
-  congested_ = false;
-  if (host_.congested.clear(bound_.port)) node_->congestion_changed(host_);
+  free_port_when_read();
 }
 
-datagram* socket_core::take() noexcept {
-  datagram* const taken = unread_.pop_front();
-  --unread_count_;
-  taken->state = datagram_state::lent;
-  hold();
-  ++node_->counted.recv_delivered;
-  return taken;
+// A buffer that is too small to have a half is free when it is empty.
+void socket_core::free_port_when_read() noexcept {
+  bool const read = unread_bytes_ == 0 || unread_bytes_ < options_.receive_buffer / 2;
+  if (!congested_ || !read) return;
+  congested_ = false;
+  if (host_.congested.clear(bound_.port)) node_->congestion_changed(host_);
 }
 
 void socket_core::end_claim(bool taken) noexcept {
@@ -239,6 +227,7 @@ void socket_core::close() noexcept {
     datagram::free(one);
   }
   open_ = false;
+  last_used_ = nullptr;
   while (receive_waiter* const one = receive_waiters_.pop_front()) {
     ++claims_;
     one->woken(*one);
@@ -257,6 +246,7 @@ void socket_core::set_buffers(std::size_t send, std::size_t receive) noexcept {
   options_.receive_buffer = receive;
   if (!open_ || node_ == nullptr) return;
   wake_room_waiters();
+  free_port_when_read();
   account_unread(0);
 }
 

@@ -3,6 +3,7 @@
 
 #include "node/datagram.hpp"
 
+#include <rdsco/counters.hpp>
 #include <rdsco/detail/receive_waiter.hpp>
 #include <rdsco/detail/send_state.hpp>
 #include <rdsco/result.hpp>
@@ -11,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace rdsco::detail {
 
@@ -29,13 +31,15 @@ class socket_core : public list_hook<by_node> {
  public:
   [[nodiscard]] static socket_core* make(node_core& node, local_host& host, std::uint16_t port, socket_options const& options);
   void hold() noexcept { ++references_; }
-  void let_go() noexcept;
+  void let_go() noexcept {
+    if (--references_ == 0) delete this;
+  }
 
   // --- sending ---------------------------------------------------------------------------------------------------
   enum class admission : std::uint8_t { accepted, refused, port_congested, buffer_full };
   struct admitted {
     admission verdict;
-    std::error_code why;        ///< where refused
+    errc why{};                 ///< where refused
     connection* by = nullptr;   ///< where congested, or accepted
     datagram* sent = nullptr;   ///< where accepted; may be retired already
   };
@@ -51,10 +55,17 @@ class socket_core : public list_hook<by_node> {
   void sent_retired(datagram& one) noexcept;
   void sent_withdrawn(datagram& one) noexcept;
   /// Loopback: the datagram becomes its receiver's; whoever waits for it is told by settle_account(), after delivery.
-  [[nodiscard]] datagram_account release_account(datagram& one) noexcept;
-  void settle_account(datagram_account const& account) noexcept;
+  [[nodiscard]] datagram_account release_account(datagram& one) noexcept {
+    discharge(one);
+    return {std::exchange(one.waiting, nullptr)};
+  }
+  void settle_account(datagram_account const& account) noexcept {
+    if (account.waiting != nullptr) account.waiting->ended(*account.waiting, {});
+    if (!room_waiters_.empty()) wake_room_waiters();
+    if (sent_count_ == 0 && !drain_waiters_.empty()) wake_all(drain_waiters_);
+  }
   /// Takes a datagram of ours off its path; whoever waits for it is told why.
-  void take_back(datagram& one, std::error_code why) noexcept;
+  void take_back(datagram& one, errc why) noexcept;
   [[nodiscard]] std::size_t unacknowledged_count() const noexcept { return sent_count_; }
   void wait_until_drained(send_waiter& waiter) noexcept { drain_waiters_.push_back(waiter); }
 
@@ -65,7 +76,14 @@ class socket_core : public list_hook<by_node> {
   [[nodiscard]] bool readable() const noexcept { return unread_count_ > claims_; }
   [[nodiscard]] datagram& front() noexcept { return unread_.front(); }
   /// Lends the oldest unread datagram out.
-  [[nodiscard]] datagram* take() noexcept;
+  [[nodiscard]] datagram* take() noexcept {
+    datagram* const taken = unread_.pop_front();
+    --unread_count_;
+    taken->state = datagram_state::lent;
+    hold();
+    ++counted_->recv_delivered;
+    return taken;
+  }
   /// A pong came in: true, once for each ping of ours, where one is awaited.
   [[nodiscard]] bool expects_pong() noexcept;
   void wait_to_receive(receive_waiter& waiter) noexcept { receive_waiters_.push_back(waiter); }
@@ -97,12 +115,20 @@ class socket_core : public list_hook<by_node> {
   socket_core(node_core& node, local_host& host, std::uint16_t port, socket_options const& options) noexcept;
   ~socket_core();
 
-  [[nodiscard]] std::error_code check(std::size_t bytes, endpoint const& to) const noexcept;
-  [[nodiscard]] result<connection*> route(endpoint const& to) noexcept;
+  [[nodiscard]] errc check(std::size_t bytes, endpoint const& to) const noexcept;
+  [[nodiscard]] errc route(endpoint const& to) noexcept;
   [[nodiscard]] datagram* make_datagram(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting, connection* by) noexcept;
   void account_unread(std::size_t bytes) noexcept;
   void settle_unread(datagram& one) noexcept;
-  void discharge(datagram& one) noexcept;
+  void free_port_when_read() noexcept;
+  // What leaves the path in whichever way no longer counts against the socket.
+  void discharge(datagram& one) noexcept {
+    sent_.remove(one);
+    send_bytes_ -= one.length;
+    --sent_count_;
+    one.owner = nullptr;
+  }
+  [[nodiscard]] bool has_room(std::size_t bytes) const noexcept;
   void wake_room_waiters() noexcept;
   void wake_all(send_waiter_list& waiters) noexcept;
   [[nodiscard]] bool over_cap() const noexcept { return unread_bytes_ > options_.receive_buffer * cap_factor; }
@@ -111,11 +137,13 @@ class socket_core : public list_hook<by_node> {
   static constexpr std::size_t cap_factor = 4;
 
   node_core* node_;
+  counters* const counted_;  // the node's; only while there is a node
   loop& loop_;
   local_host& host_;
   endpoint bound_;
   endpoint default_peer_;
   socket_options options_;
+  std::size_t const largest_;  // the node's limit for one datagram
   connection* last_used_ = nullptr;
   std::uint32_t references_ = 1;
   bool open_ = true;

@@ -60,11 +60,6 @@ std::optional<address> address::parse(std::string_view text) {
   return parse_v6(terminated);
 }
 
-bool address::is_v4() const noexcept {
-  auto const zero_until = std::find_if(bytes_.begin(), bytes_.end(), [](std::byte each) { return each != std::byte{0}; });
-  return zero_until == bytes_.begin() + 10 && octet(bytes_, 10) == 0xff && octet(bytes_, 11) == 0xff;
-}
-
 bool address::is_unspecified() const noexcept {
   auto const first = is_v4() ? bytes_.begin() + v4_offset : bytes_.begin();
   return std::all_of(first, bytes_.end(), [](std::byte each) { return each == std::byte{0}; });

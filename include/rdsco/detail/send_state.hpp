@@ -4,9 +4,8 @@
 #include <rdsco/buffer.hpp>
 #include <rdsco/detail/send_waiter.hpp>
 #include <rdsco/endpoint.hpp>
+#include <rdsco/error.hpp>
 #include <rdsco/fwd.hpp>
-
-#include <system_error>
 
 namespace rdsco::detail {
 
@@ -14,7 +13,7 @@ namespace rdsco::detail {
 /// the caller's memory as long as both live.
 class acknowledged_send {
  public:
-  void (*ended)(acknowledged_send&, std::error_code) noexcept = nullptr;
+  void (*ended)(acknowledged_send&, errc) noexcept = nullptr;
   datagram* sent = nullptr;
 
  protected:
@@ -32,14 +31,14 @@ class send_state : public send_waiter, public acknowledged_send {
   /// The awaiting task was stopped: leaves its list, or takes the datagram back.
   void abandon() noexcept;
 
-  std::error_code outcome;
+  errc outcome{};
   /// Called when a send that waited has finished.
   void (*finished)(send_state&) noexcept = nullptr;
 
  private:
   static void retry_send(send_waiter& self) noexcept;
-  static void acknowledgement(acknowledged_send& self, std::error_code why) noexcept;
-  bool finish(std::error_code why) noexcept;
+  static void acknowledgement(acknowledged_send& self, errc why) noexcept;
+  bool finish(errc why) noexcept;
 
   socket_core* from_;
   const_buffers payload_;
@@ -54,7 +53,7 @@ class writable_state : public send_waiter {
   writable_state(socket_core* from, endpoint const& to) noexcept;
   bool attempt() noexcept;
 
-  std::error_code outcome;
+  errc outcome{};
   void (*finished)(writable_state&) noexcept = nullptr;
 
  private:
@@ -70,7 +69,7 @@ class drain_state : public send_waiter {
   explicit drain_state(socket_core* of) noexcept;
   bool attempt() noexcept;
 
-  std::error_code outcome;
+  errc outcome{};
   void (*finished)(drain_state&) noexcept = nullptr;
 
  private:
