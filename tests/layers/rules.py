@@ -8,7 +8,7 @@ PUBLIC_GROUPS = {
         "detail/intrusive_list.hpp", "detail/check.hpp",
     },
     "node": {
-        "node.hpp", "node_options.hpp", "socket.hpp", "socket_options.hpp", "message.hpp", "congestion.hpp", "counters.hpp",
+        "node.hpp", "basic_socket.hpp", "node_options.hpp", "socket.hpp", "socket_options.hpp", "message.hpp", "congestion.hpp", "counters.hpp",
         "stats_server.hpp", "tables.hpp", "region.hpp", "rdma.hpp", "transport.hpp", "rdsco.hpp",
         "detail/send_state.hpp", "detail/send_waiter.hpp", "detail/receive_waiter.hpp",
     },
