@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/afrds/traffic.hpp"
 
+#include "kernel/flow_report.hpp"
+
 #include <poll.h>
 #include <unistd.h>
 
@@ -11,36 +13,7 @@ namespace rdsco::kernel_lab {
 
 namespace {
 
-constexpr std::size_t evidence_entries = 32;
 constexpr int batch = 16;
-
-/// The first entries of a list: enough to see where a fault lies, bounded when everything is lost.
-template <typename Entry>
-std::vector<Entry> evidence(std::vector<Entry> const& entries) {
-  auto const count = std::min(entries.size(), evidence_entries);
-  return {entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(count)};
-}
-
-nlohmann::json describe(std::string const& source, flow_log const& log, flow_log::account const& account) {
-  auto corrupt = nlohmann::json::array();
-  for (auto const& one : evidence(account.corrupt)) {
-    corrupt.push_back({{"index", one.index}, {"size", one.size}, {"offset", one.offset}});
-  }
-  return {{"source", source},
-          {"flow", log.flow() ? nlohmann::json(*log.flow()) : nlohmann::json()},
-          {"received", account.received},
-          {"bytes", account.bytes},
-          {"lost", account.lost_count},
-          {"lost_ranges", evidence(account.lost)},
-          {"duplicated", account.duplicated.size()},
-          {"duplicated_indices", evidence(account.duplicated)},
-          {"reordered", account.reordered.size()},
-          {"reordered_indices", evidence(account.reordered)},
-          {"unexpected", account.unexpected.size()},
-          {"unexpected_indices", evidence(account.unexpected)},
-          {"corrupt", account.corrupt.size()},
-          {"corrupt_datagrams", corrupt}};
-}
 
 void interrupt_at(std::chrono::milliseconds timeout) {
   // A blocking send to a congested port ignores SO_SNDTIMEO: only a signal ends it.
