@@ -24,6 +24,13 @@ as_root() {
 
 can_be_root() { [[ $(id -u) == 0 ]] || command -v sudo >/dev/null; }
 
+# Reports of sanitizers with names instead of addresses.
+name_symbols() {
+  local symbolizer=/usr/bin/llvm-symbolizer-19
+  [[ -x $symbolizer ]] || return 0
+  export ASAN_SYMBOLIZER_PATH=$symbolizer TSAN_OPTIONS="external_symbolizer_path=$symbolizer ${TSAN_OPTIONS-}"
+}
+
 configure() {  # preset, further arguments
   local preset=$1
   shift
