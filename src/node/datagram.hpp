@@ -81,6 +81,8 @@ struct datagram : list_hook<by_queue>, list_hook<by_sender> {
   }
 
   [[nodiscard]] bool copy_payload() noexcept;
+  /// No byte of it has been given to a link, on this connection or an earlier one.
+  [[nodiscard]] bool untouched() const noexcept { return state == datagram_state::unsent && sequence == 0; }
   [[nodiscard]] std::byte* storage() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
   [[nodiscard]] const_buffer contiguous() const noexcept { return {bytes, length}; }
   /// The payload as a list of buffers, contiguous or not. Lifetime: `one` holds the single buffer of a contiguous payload.

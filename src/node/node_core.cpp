@@ -159,13 +159,19 @@ task<> node_core::wait_for_acknowledgements(std::chrono::nanoseconds patience) {
 }
 
 task<std::size_t> node_core::close(std::chrono::nanoseconds patience) {
-  if (!open_) co_return 0;
-  co_await wait_for_acknowledgements(patience);
+  if (open_) co_await wait_for_acknowledgements(patience);
+  if (!open_) {
+    // Whoever closes a node that is being closed is told when nothing is left, too.
+    while (closing_) co_await yield();
+    co_return 0;
+  }
   open_ = false;
+  closing_ = true;
   std::size_t const left = unacknowledged();
   close_sockets();
   for (auto& each : transports_) co_await each.made->close();
   for (auto& entry : connections_) entry.second->lane.clear();
+  closing_ = false;
   co_return left;
 }
 

@@ -79,6 +79,7 @@ class node_core {
   std::uint64_t const first_sequence_;
   std::size_t sockets_ = 0;
   bool open_ = false;
+  bool closing_ = false;
 };
 
 }  // namespace rdsco::detail

@@ -51,8 +51,7 @@ void send_state::abandon() noexcept {
   unlink();
   if (sent == nullptr) return;
   datagram& mine = *std::exchange(sent, nullptr);
-  bool const untouched = mine.state == datagram_state::unsent && mine.sequence == 0;
-  outcome = untouched ? errc::withdrawn : errc::may_arrive;
+  outcome = mine.untouched() ? errc::withdrawn : errc::may_arrive;
   mine.waiting = nullptr;
   from_->take_back(mine, outcome);
 }

@@ -138,7 +138,7 @@ std::size_t socket_core::cancel_sent_to(endpoint const& to) noexcept {
   for (auto at = sent_.begin(); at != sent_.end();) {
     datagram& one = *at++;
     if (one.destination_port != to.port || one.by->key.peer != to.host) continue;
-    take_back(one, errc::withdrawn);
+    take_back(one, one.untouched() ? errc::withdrawn : errc::may_arrive);
     ++cancelled;
   }
   if (cancelled != 0) {
