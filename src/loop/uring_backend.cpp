@@ -54,6 +54,7 @@ int uring_backend::open_stream(address const& local, stream_tuning const& tuning
 void uring_backend::accept(io_handle listener, stream_tuning const& tuning, accept_operation& operation) noexcept {
   ring_slot& slot = begin(operation, slot_kind::accept, listener);
   slot.tuning = tuning;
+  slot.peer.length = sizeof slot.peer.storage;
   start(slot);
 }
 
@@ -187,7 +188,7 @@ void uring_backend::start(ring_slot& slot) noexcept {
 
 void uring_backend::prepare(ring_slot& slot, io_uring_sqe& entry) noexcept {
   switch (slot.kind) {
-    case slot_kind::accept: return io_uring_prep_accept(&entry, slot.descriptor, nullptr, nullptr, SOCK_CLOEXEC);
+    case slot_kind::accept: return io_uring_prep_accept(&entry, slot.descriptor, slot.peer.data(), &slot.peer.length, SOCK_CLOEXEC);
     case slot_kind::connect: return io_uring_prep_connect(&entry, slot.descriptor, slot.peer.data(), slot.peer.length);
     case slot_kind::send:
     case slot_kind::receive_into: return prepare_message(slot, entry);

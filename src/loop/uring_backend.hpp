@@ -85,7 +85,7 @@ class uring_backend final : public io_backend {
   void end_later(ring_slot& slot, std::int32_t result) noexcept;
   bool complete_ended() noexcept;
   void finish(ring_slot& slot, std::int32_t result) noexcept;
-  void take_stream(accept_operation& operation, stream_tuning const& tuning, int descriptor) noexcept;
+  void take_stream(ring_slot& slot, int descriptor) noexcept;
 
   // waiting
   void arm_wake() noexcept;

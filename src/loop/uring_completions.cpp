@@ -68,7 +68,7 @@ void uring_backend::complete_slot(ring_slot& slot, ring_completion const& one) n
     case slot_kind::receive_lent: return complete_lent(slot, one);
     case slot_kind::wait_ready: return finish(slot, one.result < 0 ? one.result : readiness_of(one.result));
     case slot_kind::accept:
-      if (one.result >= 0) take_stream(static_cast<accept_operation&>(*slot.operation), slot.tuning, one.result);
+      if (one.result >= 0) take_stream(slot, one.result);
       return finish(slot, one.result < 0 ? one.result : 0);
     case slot_kind::send:
     case slot_kind::receive_into:
@@ -164,10 +164,13 @@ void uring_backend::finish(ring_slot& slot, std::int32_t result) noexcept {
   operation.completed(operation);  // may be gone afterwards
 }
 
-void uring_backend::take_stream(accept_operation& operation, stream_tuning const& tuning, int descriptor) noexcept {
-  tune_stream(descriptor, tuning);
+void uring_backend::take_stream(ring_slot& slot, int descriptor) noexcept {
+  auto& operation = static_cast<accept_operation&>(*slot.operation);
+  tune_stream(descriptor, slot.tuning);
   operation.stream = own(descriptor);
-  std::tie(operation.local, operation.peer) = socket_ends(descriptor);
+  operation.local = socket_ends(descriptor).first;
+  // A peer that has reset the stream meanwhile is no longer known to the socket, but to the accept; its bytes can still be read.
+  operation.peer = slot.peer.to_endpoint();
 }
 
 }  // namespace rdsco::detail
