@@ -52,9 +52,9 @@ task<> traffic::send_all() {
 task<bool> traffic::send_accepted(std::uint64_t index) {
   scratch_.resize(options_.sizes.size_of(index));
   fill_datagram(scratch_, {options_.flow, index});
-  auto const outcome = co_await socket_.send_to(buffer(scratch_), options_.peer);
-  if (outcome.ec) {
-    ++failures_[outcome.ec.message()];
+  auto const why = co_await send_scratch();
+  if (why) {
+    ++failures_[why.message()];
     co_return false;
   }
   ++sent_;
@@ -62,6 +62,28 @@ task<bool> traffic::send_accepted(std::uint64_t index) {
     say({{"event", "progress"}, {"sent", sent_}, {"acknowledged", sent_ - socket_.unacknowledged()}});
   }
   co_return true;
+}
+
+// A plain send_to() would wait in silence; a driver wants to know what for.
+task<std::error_code> traffic::send_scratch() {
+  for (;;) {
+    auto const why = socket_.try_send_to(buffer(scratch_), options_.peer);
+    if (why == errc::congested) {
+      if (times_congested_++ == 0) {
+        say({{"event", "congested"}, {"sent", sent_}});
+      }
+      auto const outcome = co_await socket_.send_to(buffer(scratch_), options_.peer);
+      co_return outcome.ec;
+    }
+    if (why != errc::would_block) {
+      co_return why;
+    }
+    ++times_full_;
+    auto const room = co_await with_timeout(std::chrono::milliseconds(20), socket_.writable(options_.peer));
+    if (room.ec && room.ec != errc::timed_out) {
+      co_return room.ec;
+    }
+  }
 }
 
 // Sends start in the order in which they are spawned, so their datagrams are accepted in the order of their indices.
@@ -154,7 +176,8 @@ nlohmann::json traffic::report() const {
   auto const silent = flows_.size() < expected ? expected - flows_.size() : 0;
   return {{"clean", clean && silent == 0}, {"sent", sent_},         {"acknowledged", acknowledged_},
           {"unacknowledged", unacknowledged_}, {"received", received_}, {"silent_sources", silent},
-          {"after_last", lingered_},       {"failures", failures_}, {"flows", flows}};
+          {"after_last", lingered_},       {"failures", failures_}, {"flows", flows},
+          {"times_full", times_full_},     {"times_congested", times_congested_}};
 }
 
 }  // namespace rdsco::kernel_lab

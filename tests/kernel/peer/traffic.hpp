@@ -53,6 +53,7 @@ class traffic {
   [[nodiscard]] task<> send_window();
   [[nodiscard]] task<> send_one(std::uint64_t index);
   [[nodiscard]] task<bool> send_accepted(std::uint64_t index);
+  [[nodiscard]] task<std::error_code> send_scratch();
   [[nodiscard]] task<> receive_all();
   [[nodiscard]] task<> look_for_repeats();
   void take(message const& got);
@@ -71,6 +72,8 @@ class traffic {
   std::uint64_t acknowledged_ = 0;
   std::uint64_t received_ = 0;
   std::size_t unacknowledged_ = 0;
+  std::uint64_t times_full_ = 0;
+  std::uint64_t times_congested_ = 0;
   std::uint64_t lingered_ = 0;
   std::map<std::string, std::uint64_t> failures_;
 };

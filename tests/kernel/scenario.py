@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the scenarios have in common: both sides of the wire, the account of a flow, the kernel's evidence, and the driver itself.
+
+Whose loss is it? Everything that rdsco sends must arrive, once and in order. What a kernel sends may be lost by that kernel: its TCP
+acknowledges bytes that its RDS, or a reset, then throws away, and it never sends them again. Such a loss is accepted only while rdsco
+dropped nothing of what reached it; it is printed with the counters of both sides.
+"""
+import argparse
+import os
+import signal
+import time
+import traceback
+
+import lab
+
+LOWER, HIGHER = "10.77.0.1", "10.77.0.3"
+LOWER_V6, HIGHER_V6 = "fd77::1", "fd77::3"
+EVERY_ADDRESS = (LOWER, HIGHER, LOWER_V6, HIGHER_V6)
+BOTH_ORDERS = (LOWER, HIGHER)
+ALL_SIZES = "0,1,4096,65536,1048576"
+KERNEL_PORT, OUR_PORT = "4000", "5000"
+QUIET_SECONDS = 2
+# What rdsco refused although it had arrived. recv_drop_old_seq is not among them: those had arrived before, see `own_drops`.
+DROPS = ("recv_drop_bad_checksum", "recv_drop_no_sock", "recv_drop_dead_sock", "rdsco_drop_bad_frame", "rdsco_drop_bad_map",
+         "rdsco_drop_too_large", "rdsco_drop_partial_timeout", "rdsco_drop_memory", "rdsco_accept_refused_limit", "rdsco_ack_future")
+
+
+def check(condition, *facts):
+    if not condition:
+        raise AssertionError(" ".join(str(fact) for fact in facts))
+
+
+def kernel_address(own):
+    return "fd77::2" if ":" in own else "10.77.0.2"
+
+
+class Wire:
+    """A session with the programs of both sides, and the losses that were put down to the kernel."""
+
+    def __init__(self, session, options):
+        self.session = session
+        self.options = options
+        self.kernel_losses = []
+        self.native_jobs = []
+
+    def ours(self, command, own, *arguments):
+        job = self.session.native.start([self.options.peer_binary, command, "--local", own, *map(str, arguments)])
+        self.native_jobs.append(job)
+        return job
+
+    def kernel(self, command, own, *arguments):
+        return self.session.guest.start([self.options.afrds, command, "--local", kernel_address(own), *map(str, arguments)])
+
+    def our_sender(self, command, own, *arguments):
+        to_kernel = ("--port", OUR_PORT, "--peer", kernel_address(own), "--peer-port", KERNEL_PORT)
+        return self.ours(command, own, *to_kernel, *arguments)
+
+    def kernel_sender(self, command, own, *arguments):
+        return self.kernel(command, own, "--port", KERNEL_PORT, "--peer", own, "--peer-port", OUR_PORT, *arguments)
+
+    def our_receiver(self, command, own, *arguments):
+        return self.ours(command, own, "--port", OUR_PORT, *arguments).wait_until_ready()
+
+    def kernel_receiver(self, command, own, *arguments):
+        return self.kernel(command, own, "--port", KERNEL_PORT, *arguments).wait_until_ready()
+
+    def kernel_facts(self):
+        status, facts = self.session.guest.start([self.options.afrds, "info"]).report()
+        check(status == 0, facts)
+        return facts
+
+    def tcp_connections(self):
+        """Established connections of RDS in the guest."""
+        _, output, _ = self.session.guest.run("ss -Htn state established '( sport = :16385 or dport = :16385 )'", directory="/")
+        return len(output.splitlines())
+
+    def lost_by_kernel(self, what, lost, counters, facts):
+        self.kernel_losses.append((what, lost))
+        say(f"    the kernel lost {lost} of its own: {what}; rdsco counted {nonzero(counters)}; the kernel {nonzero(facts['counters'])}")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def nonzero(counters):
+    return {name: value for name, value in counters.items() if value}
+
+
+def flow_of(facts):
+    check(len(facts["flows"]) == 1 and facts["silent_sources"] == 0, "one flow was expected", facts)
+    return facts["flows"][0]
+
+
+def check_arrived(facts, count):
+    """Everything that rdsco sent is there: no allowance."""
+    flow = flow_of(facts)
+    check(facts["clean"] and flow["lost"] == 0 and flow["received"] == count, facts)
+
+
+def check_acknowledged(facts, count, mode="pongs"):
+    """Our side knows that the kernel's RDS has everything, and knows it in the right way."""
+    counters = facts["counters"]
+    check(facts["sent"] == count and facts["acknowledged"] == count and facts["unacknowledged"] == 0, facts)
+    check([row["acknowledged_by"] for row in facts["connections"]] == [mode], facts["connections"])
+    retired, other = ("rdsco_retired_by_pong", "rdsco_retired_by_tcp") if mode == "pongs" else ("rdsco_retired_by_tcp", "rdsco_retired_by_pong")
+    check(counters[retired] >= count and counters[other] == 0 and counters["rdsco_retired_by_ack"] == 0, counters)
+    check(counters["rdsco_ack_frames_sent"] == 0, "a kernel was sent acknowledgement frames", counters)
+
+
+def check_taken(wire, facts, count, what):
+    """The flow of the kernel: once, in order, whole; a hole only where rdsco dropped nothing."""
+    check(facts["flows"], f"nothing of the kernel's flow arrived: {what}", facts)
+    flow = flow_of(facts)
+    check(flow["duplicated"] == flow["reordered"] == flow["corrupt"] == flow["unexpected"] == 0, what, facts)
+    check(flow["received"] + flow["lost"] == count, what, facts)
+    dropped = own_drops(facts["counters"])
+    check(not dropped, f"rdsco dropped datagrams of the kernel: {what}", dropped, facts)
+    if flow["lost"]:
+        wire.lost_by_kernel(f"{what}, indices {flow['lost_ranges']}", flow["lost"], facts["counters"], wire.kernel_facts())
+
+
+def own_drops(counters):
+    return {name: counters[name] for name in DROPS if counters[name]}
+
+
+def finish_receiving(job, sender_timeout=60):
+    """The report of a receiver whose sender has ended: at once if it has everything, else after it has been quiet for a while."""
+    limit = time.monotonic() + sender_timeout
+    last, since = None, time.monotonic()
+    while time.monotonic() < limit:
+        try:
+            job.wait(0.2)
+            break
+        except lab.TimedOut:
+            now = job.stdout()
+        if now != last:
+            last, since = now, time.monotonic()
+        elif time.monotonic() - since > QUIET_SECONDS:
+            job.stop()
+    return job.report()
+
+
+def arguments(description):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--afrds", required=True, type=os.path.abspath, help="the program rdsco_afrds")
+    parser.add_argument("--peer-binary", required=True, type=os.path.abspath, help="the program rdsco_kernel_peer")
+    parser.add_argument("--kernel", default="6.1")
+    parser.add_argument("case", nargs="*", help="names of cases (default all)")
+    return parser
+
+
+def run(options, cases):
+    """Runs the cases in one guest, each on a kernel that knows nothing of the one before; returns the exit status."""
+    try:
+        with lab.Session(options.kernel, tap=True) as session:
+            return run_in(Wire(session, options), cases, options.case)
+    except lab.Unavailable as reason:
+        say(f"not run: {reason}")
+        return 77
+
+
+def run_in(wire, cases, chosen):
+    failed = 0
+    say(f"kernel {wire.session.kernel}")
+    for case in cases:
+        if chosen and case.__name__ not in chosen:
+            continue
+        begin = time.monotonic()
+        try:
+            case(wire)
+            wire.session.restart_rds()
+            say(f"  {case.__name__}: passed, {time.monotonic() - begin:.1f} s")
+        except Exception:  # whatever it is, the other cases are still of interest
+            say(f"  {case.__name__}: FAILED")
+            traceback.print_exc()
+            failed += 1
+            clean_up(wire)
+    for what, lost in wire.kernel_losses:
+        say(f"lost by the kernel: {lost}, {what}")
+    say(f"{failed} failed" if failed else "all passed")
+    return 1 if failed else 0
+
+
+def clean_up(wire):
+    """After a failure: no program of either side may be left to disturb the next case."""
+    try:
+        wire.session.guest.run("pkill -KILL rdsco_afrds; true", timeout=20, directory="/")
+        for job in wire.native_jobs:
+            if not job.done():
+                job.signal(signal.SIGKILL)
+                job.wait()
+        wire.session.restart_rds()
+    except lab.LabError as reason:
+        say(f"cannot clean up: {reason}")
