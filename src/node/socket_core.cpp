@@ -152,6 +152,8 @@ void socket_core::take_back(datagram& one, errc why) noexcept {
   acknowledged_send* const waiting = std::exchange(one.waiting, nullptr);
   // A datagram whose bytes are half out must be finished, and so needs memory that stays.
   if (one.transmitting && !one.take_payload_over()) one.by->by->break_off();
+  // A ping that never left has no answer to come.
+  if (one.kind == datagram_kind::ping && one.untouched() && pings_waiting_ != 0) --pings_waiting_;
   discharge(one);
   if (node_ != nullptr) ++node_->counted.rdsco_withdrawn;
   one.by->lane.withdraw(one);
