@@ -15,11 +15,14 @@ constexpr std::chrono::seconds connect_patience{10};
 constexpr std::size_t line_bytes_max = 4096;
 }  // namespace
 
-task<std::error_code> control_stream::accept(endpoint at) {
-  detail::io_handle listener;
-  if (int const failed = where_.io().listen(at, 1, listener)) co_return std::error_code(-failed, std::generic_category());
-  auto const taken = co_await detail::accept_awaiter(where_, listener, detail::stream_tuning());
-  where_.io().close(listener, false);
+std::error_code control_stream::listen(endpoint const& at) {
+  int const failed = where_.io().listen(at, 1, listener_);
+  return {-failed, std::generic_category()};
+}
+
+task<std::error_code> control_stream::accept() {
+  auto const taken = co_await detail::accept_awaiter(where_, listener_, detail::stream_tuning());
+  where_.io().close(std::exchange(listener_, detail::io_handle()), false);
   if (taken.ec) co_return taken.ec;
   stream_ = taken.data.stream;
   local_ = taken.data.local;
@@ -70,6 +73,7 @@ task<result<std::string>> control_stream::receive_line() {
 }
 
 void control_stream::close() noexcept {
+  if (listener_) where_.io().close(std::exchange(listener_, detail::io_handle()), false);
   if (stream_) where_.io().close(std::exchange(stream_, detail::io_handle()), false);
 }
 

@@ -20,8 +20,10 @@ class control_stream {
   control_stream& operator=(control_stream const&) = delete;
   ~control_stream() { close(); }
 
-  /// Takes exactly one connection to `at`. Errors: the system's.
-  [[nodiscard]] task<std::error_code> accept(endpoint at);
+  /// Errors: the system's.
+  [[nodiscard]] std::error_code listen(endpoint const& at);
+  /// Takes exactly one connection; nobody listens any more then. Errors: canceled, and the system's.
+  [[nodiscard]] task<std::error_code> accept();
   /// Connects from `own`. Errors: the system's, timed_out after ten seconds.
   [[nodiscard]] task<std::error_code> connect(address own, endpoint peer);
   /// Errors: connection_lost, and the system's.
@@ -37,7 +39,7 @@ class control_stream {
 
  private:
   loop& where_;
-  detail::io_handle stream_;
+  detail::io_handle listener_, stream_;
   endpoint local_, peer_;
 };
 

@@ -142,10 +142,11 @@ task<> stress_session::send_parameters() {
 task<> stress_session::accept_control() {
   if (options_.own) open(*options_.own);
   endpoint const at(options_.own.value_or(address::v4(0, 0, 0, 0)), options_.control_port);
+  if (auto const why = control_.listen(at)) throw failure(fmt::format("cannot listen at TCP {}: {}", at.to_string(), why.message()));
   say("waiting for incoming connection on " + at.to_string());
-  auto const first = co_await when_any(control_.accept(at), interrupt_.wait());
+  auto const first = co_await when_any(control_.accept(), interrupt_.wait());
   if (first.index == 1) throw failure("interrupted before anybody came");
-  if (auto const why = std::get<0>(first.value)) throw failure(fmt::format("cannot listen at TCP {}: {}", at.to_string(), why.message()));
+  if (auto const why = std::get<0>(first.value)) throw failure("cannot take a connection: " + why.message());
   say("accepted connection from " + control_.peer().to_string());
   if (!options_.own) open(control_.local().host);
 }
