@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is measured, beside whom, and what is aimed at: data."""
+from dataclasses import dataclass, field
+
+RDSCO, RAW, EPOLL, URING, ASIO, UCX = "rdsco", "raw", "epoll", "io_uring", "Asio", "UCX"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One measurement of one side. `tool`: program (bench/main.cpp), callgrind (the same, counted), ucx."""
+    measurement: str
+    options: dict = field(default_factory=dict)
+    count: int = 100_000
+    quick: int = 10_000
+    tool: str = "program"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`at_most` or at least: of the ratio to the peer, or of the figure itself where the row has no peer."""
+    value: float
+    at_most: bool = True
+    relative: bool = True
+
+    def holds(self, value):
+        return value <= self.value if self.at_most else value >= self.value
+
+    def text(self):
+        return f"{'≤' if self.at_most else '≥'} {self.value:g}{' ×' if self.relative else ''}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`ours` and `peer` name a run and one of its figures. `exact`: counted, not timed; the same in every round."""
+    id: str
+    title: str
+    unit: str
+    ours: tuple
+    peer: tuple = None
+    goal: Goal = None
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    runs: dict
+    rows: tuple
+    exact: bool = False
+
+
+def beside(id, title, unit, figure, peers, goal, *, our_figure=None, against=None, exact=False):
+    """One row for each peer; the goal stands beside the one it is about."""
+    ours = (RDSCO, our_figure or figure)
+    return [Row(id, title, unit, ours, (peer, figure), goal if peer == (against or peers[0]) else None, exact) for peer in peers]
+
+
+def at_most(value):
+    return Goal(value)
+
+
+def at_least(value):
+    return Goal(value, at_most=False)
+
+
+def absolute(value):
+    return Goal(value, relative=False)
+
+
+def loopback():
+    size = {"count": 2_000_000, "quick": 100_000}
+    runs = {RDSCO: Run("loopback.in_turns", **size), "stream": Run("loopback.stream", **size),
+            "channel": Run("channel.in_turns", **size), "channel stream": Run("channel.stream", **size),
+            ASIO: Run("asio_channel.in_turns", count=500_000, quick=50_000),
+            "Asio stream": Run("asio_channel.stream", count=500_000, quick=50_000),
+            UCX: Run("self", tool="ucx", **size)}
+    rows = beside("P1", "in process, 64 B, in turns", "ns", "ns", [UCX, "channel", ASIO], at_most(1.0))
+    rows += [Row("P1", "in process, 64 B, one way", "ns", ("stream", "ns"), (peer, "ns"), at_most(1.0) if peer == UCX else None)
+             for peer in (UCX, "channel stream", "Asio stream")]
+    # The coroutines of the measurement itself are a few allocations in all.
+    rows += [Row("P1", f"  allocations a message, {how}", "", (run, "allocations"), None, absolute(0.001), True)
+             for how, run in (("in turns", RDSCO), ("one way", "stream"))]
+    return Case("loopback", runs, tuple(rows))
+
+
+def loopback_instructions():
+    size = {"count": 20_000, "quick": 2_000, "tool": "callgrind"}
+    runs = {RDSCO: Run("loopback.in_turns", **size), "stream": Run("loopback.stream", **size), "channel": Run("channel.in_turns", **size),
+            "channel stream": Run("channel.stream", **size), ASIO: Run("asio_channel.in_turns", **size),
+            "Asio stream": Run("asio_channel.stream", **size)}
+    rows = []
+    for how, ours, peers in (("in turns", RDSCO, ("channel", ASIO)), ("one way", "stream", ("channel stream", "Asio stream"))):
+        title = f"in process, 64 B, {how}: instructions"
+        rows.append(Row("P1", title, "", (ours, "instructions"), None, absolute(250), True))
+        rows += [Row("P1", title, "", (ours, "instructions"), (peer, "instructions"), None, True) for peer in peers]
+    return Case("loopback_instructions", runs, tuple(rows), exact=True)
+
+
+def round_trips(name, id, title, options, peers, goal, **count):
+    runs = {RDSCO: Run("round_trip.rdsco", options, **count)}
+    measurements = {RAW: "round_trip.raw", EPOLL: "round_trip.epoll", URING: "round_trip.uring", ASIO: "round_trip.asio"}
+    for peer in peers:
+        runs[peer] = Run("tcp_latency", tool="ucx", **count) if peer == UCX else Run(measurements[peer], options, **count)
+    return Case(name, runs, tuple(beside(id, title, "ns", "p50_ns", peers, goal)))
+
+
+def adaptive(name, title, silence):
+    quiet = {"silence-us": silence} if silence else {}
+    spin, own = {"wait": "spin", **quiet}, {"wait": "adaptive", **quiet}
+    count = {"count": 50_000, "quick": 5_000}
+    runs = {RDSCO: Run("round_trip.rdsco", own, **count), "raw, spinning": Run("round_trip.raw", spin, **count),
+            "rdsco, spinning": Run("round_trip.rdsco", spin, **count), "raw, blocking": Run("round_trip.raw", {"wait": "block", **quiet}, **count)}
+    return Case(name, runs, tuple(beside("P3b", title, "ns", "p50_ns", ["raw, spinning", "rdsco, spinning", "raw, blocking"], at_most(1.15))))
+
+
+def one_way():
+    size = {"count": 5_000_000, "quick": 500_000}
+    options = {"wait": "adaptive", "warmup": 100_000}
+    runs = {RDSCO: Run("one_way.rdsco", options, **size), RAW: Run("one_way.raw", options, **size),
+            "multishot": Run("one_way.uring", options, **size), UCX: Run("tcp_rate", tool="ucx", count=100_000, quick=10_000)}
+    rows = beside("P4", "TCP, 64 B, one way", "/s", "per_second", [RAW, "multishot", UCX], at_least(0.35))
+    rows.append(Row("P4", "  later goal", "/s", (RDSCO, "per_second"), (RAW, "per_second"), at_least(0.5)))
+    for side in ("sender", "receiver"):
+        rows += [Row("P7", f"  {side}: allocations a message", "", (RDSCO, f"{side}_allocations"), None, absolute(0.001), True),
+                 Row("P7", f"  {side}: system calls a message", "", (RDSCO, f"{side}_system_calls"), None, absolute(0.02), True),
+                 Row("P7", f"  {side}: waits a turn", "", (RDSCO, f"{side}_waits_a_turn"), None, absolute(1), True)]
+    return Case("one_way", runs, tuple(rows))
+
+
+def pipelined():
+    size = {"count": 2_000_000, "quick": 100_000}
+    options = {"outstanding": 256, "wait": "spin"}
+    runs = {RDSCO: Run("pipelined.rdsco", options, **size), RAW: Run("pipelined.raw", options, **size)}
+    ours, raw = (RDSCO, "per_second"), (RAW, "per_second")
+    title = "TCP, 64 B, 256 requests under way on one socket"
+    return Case("pipelined", runs, (Row("P4b", title, "/s", ours, raw, at_least(0.18)), Row("P4b", "  later goal", "/s", ours, raw, at_least(0.4)),
+                                    Row("P7", "  allocations a round trip", "", (RDSCO, "allocations"), None, absolute(0.001), True)))
+
+
+def bulk():
+    size = {"count": 8_000, "quick": 1_000}
+    options = {"bytes": 1 << 20, "warmup": 200}
+    runs = {RDSCO: Run("bulk.rdsco", {**options, "outstanding": 4, "wait": "adaptive"}, **size), RAW: Run("bulk.raw", options, **size),
+            UCX: Run("tcp_bulk", tool="ucx", **size)}
+    return Case("bulk", runs, tuple(beside("P5", "TCP, 1 MiB datagrams", "B/s", "bytes_per_second", [RAW, UCX], at_least(0.95))))
+
+
+def instructions():
+    size = {"count": 4_000, "quick": 1_000, "tool": "callgrind"}
+    options = {"wait": "block", "one-core": True}
+    peers = {RAW: "round_trip.raw", URING: "round_trip.uring", ASIO: "round_trip.asio"}
+    runs = {RDSCO: Run("round_trip.rdsco", options, **size), **{peer: Run(name, options, **size) for peer, name in peers.items()}}
+    title = "TCP, 64 B round trip: instructions of one side"
+    rows = [Row("P6", title, "", (RDSCO, "instructions"), None, absolute(700), True)]
+    rows += [Row("P6", title, "", (RDSCO, "instructions"), (peer, "instructions"), None, True) for peer in peers]
+    return Case("instructions", runs, tuple(rows), exact=True)
+
+
+def memory():
+    runs = {"socket": Run("memory.sockets", {"sockets": 10_000}), "connection": Run("memory.connections", {"sockets": 400})}
+    return Case("memory", runs, (
+        Row("P8", "memory of an idle socket (of 10 000)", "B", ("socket", "bytes"), None, absolute(512), True),
+        Row("P8", "memory of an idle connection (of 400)", "B", ("connection", "bytes"), None, absolute(32 * 1024), True)), exact=True)
+
+
+def sockets():
+    counts = (64, 1024, 10_000)
+    size = {"count": 60_000, "quick": 12_000}
+    runs = {"1 socket": Run("round_trip.rdsco", {"wait": "spin"}, **size)}
+    # The first lap over all sockets is not timed.
+    runs |= {f"{n}": Run("round_trip.rdsco", {"wait": "spin", "sockets": n, "warmup": max(2_000, n)}, **size) for n in counts}
+    return Case("sockets", runs, tuple(Row("P8", f"TCP, 64 B round trip, {n} sockets in turn", "ns", (f"{n}", "p50_ns"), ("1 socket", "p50_ns"),
+                                           at_most(1.10) if n == counts[-1] else None) for n in counts))
+
+
+def fan():
+    runs, rows = {}, []
+    for n in (1, 64, 1024):
+        options = {"wait": "spin", "sockets": n}
+        runs[f"rdsco {n}"] = Run("fan.rdsco", options, count=500_000, quick=50_000)
+        runs[f"epoll, {n} streams"] = Run("fan.epoll", options, count=100_000, quick=10_000)
+        rows.append(Row("", f"TCP, 64 B round trips, on {n} at once", "/s", (f"rdsco {n}", "per_second"), (f"epoll, {n} streams", "per_second")))
+    return Case("fan", runs, tuple(rows))
+
+
+def all_cases():
+    spinning, one_core = {"wait": "spin"}, {"wait": "block", "one-core": True}
+    count = {"count": 50_000, "quick": 5_000}
+    return (loopback(), loopback_instructions(),
+            round_trips("round_trip", "P2", "TCP, 64 B round trip, spinning", spinning, [RAW, EPOLL, URING, ASIO, UCX], at_most(1.10), **count),
+            round_trips("round_trip_blocking", "P3", "TCP, 64 B round trip, blocking, one core", one_core, [RAW, EPOLL, URING, ASIO],
+                        at_most(1.10), **count),
+            adaptive("round_trip_adaptive", "TCP, 64 B round trip, adaptive", 0),
+            adaptive("round_trip_silence", "TCP, 64 B round trip, adaptive, after 10 µs", 10),
+            one_way(), pipelined(), bulk(), instructions(), memory(), sockets(), fan())

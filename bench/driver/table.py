@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The table of results, readable in a terminal and as Markdown, and the same as data."""
+from statistics import median
+
+HEAD = ("goal", "case", "ours", "peer", "peer's", "ratio", "aim", "verdict", "spread")
+RIGHT = {"ours", "peer's", "ratio", "spread"}
+PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def figure(value, unit):
+    """Three digits, with a prefix where the unit is a rate."""
+    if unit.endswith("/s"):
+        for size, letter in PREFIXES:
+            if value >= size:
+                return f"{value / size:.3g} {letter}{unit}"
+    if value >= 100:
+        return f"{value:,.0f} {unit}".replace(",", " ").strip()
+    return f"{value:.3g} {unit}".strip()
+
+
+def cells(line):
+    row = line.row
+    ours = figure(median(line.ours), row.unit) if line.ours else "-"
+    peers = figure(median(line.peer), row.unit) if line.peer else "-"
+    return (row.id, row.title.strip(), ours, row.peer[0].removesuffix(" stream") if row.peer else "", peers if row.peer else "",
+            f"{median(line.ratios):.2f}" if line.ratios else "", row.goal.text() if row.goal else "", line.verdict,
+            f"{100 * line.spread():.0f} %")
+
+
+def text(lines):
+    rows = [HEAD, *(cells(line) for line in lines)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    def put(row):
+        return "| " + " | ".join(cell.rjust(width) if name in RIGHT else cell.ljust(width)
+                                 for cell, width, name in zip(row, widths, HEAD)) + " |"
+    rule = "|" + "|".join("-" * (width + 1) + (":" if name in RIGHT else "-") for width, name in zip(widths, HEAD)) + "|"
+    return "\n".join([put(rows[0]), rule, *map(put, rows[1:])])
+
+
+def data(lines):
+    return [{
+        "goal": line.row.id, "case": line.row.title.strip(), "unit": line.row.unit, "figure": line.row.ours[1],
+        "ours": line.ours, "peer": line.row.peer[0] if line.row.peer else None, "peers": line.peer, "ratios": line.ratios,
+        "aim": line.row.goal.text() if line.row.goal else None, "verdict": line.verdict or None, "spread": line.spread(),
+    } for line in lines]

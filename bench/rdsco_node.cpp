@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "rdsco_node.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace rdsco::bench {
+
+using namespace std::chrono_literals;
+
+address address_of(std::string const& text) {
+  auto const parsed = address::parse(text);
+  if (!parsed) throw std::runtime_error("no address: " + text);
+  return *parsed;
+}
+
+loop_options options_for(waiting how) {
+  loop_options made;
+  if (how == waiting::block) made.spin_max = 0ns;
+  if (how == waiting::spin) made.spin_max = 10s;
+  return made;
+}
+
+node open_node(loop& where, place const& at, request const& asked, std::size_t peers) {
+  node_options wanted;
+  wanted.own(address_of(at.address)).allow(*subnet::parse("0.0.0.0/0"));
+  wanted.tcp.port = asked.port;
+  wanted.limits.peers = std::max(wanted.limits.peers, peers);
+  return node::open(where, wanted).value();
+}
+
+socket bind_socket(node& on, place const& at, std::uint16_t port, std::size_t buffers) {
+  socket_options wanted;
+  wanted.send_buffer = wanted.receive_buffer = buffers;
+  return on.bind(address_of(at.address), port, wanted).value();
+}
+
+void finish(loop& where, node& on) { static_cast<void>(block_on(where, on.close(10s))); }
+
+task<> connect(socket& from, endpoint to) {
+  // A port that nobody binds: its host drops the datagram and acknowledges it.
+  std::byte const one{};
+  const_buffer const bytes(&one, 1);
+  auto const sent = co_await from.send_to(bytes, endpoint(to.host, 4), until::acknowledged);
+  sent.value();
+}
+
+void loop_usage::add_to(figures& found, std::string const& prefix, std::uint64_t messages) const {
+  auto const each = static_cast<double>(messages);
+  auto const& now = of_.counters();
+  found[prefix + "turns"] = static_cast<double>(now.turns - from_.turns) / each;
+  found[prefix + "waits"] = static_cast<double>(now.waits - from_.waits) / each;
+}
+
+}  // namespace rdsco::bench
