@@ -28,9 +28,16 @@ void connection::wake_port_waiters() noexcept {
   while (send_waiter* const one = woken.pop_front()) one->retry(*one);
 }
 
+namespace {
+
+// An empty datagram costs something too.
+std::size_t cost(datagram const& one) noexcept { return one.length + sizeof(datagram); }
+
+}  // namespace
+
 void connection::charge_overdraft(datagram& one) noexcept {
   one.by = this;
-  overdraft_bytes_ += one.length;
+  overdraft_bytes_ += cost(one);
   if (reading_stopped_ || overdraft_bytes_ < node.options.limits.unread_bytes_per_peer) return;
   reading_stopped_ = true;
   ++node.counted.rdsco_reading_stopped;
@@ -38,7 +45,7 @@ void connection::charge_overdraft(datagram& one) noexcept {
 
 void connection::settle_overdraft(datagram& one) noexcept {
   one.by = nullptr;
-  overdraft_bytes_ -= one.length;
+  overdraft_bytes_ -= cost(one);
   if (!reading_stopped_ || overdraft_bytes_ > node.options.limits.unread_bytes_per_peer / 2) return;
   reading_stopped_ = false;
   by->reading_allowed();

@@ -70,7 +70,9 @@ socket_core::admitted socket_core::probe(std::size_t bytes, endpoint const& to) 
 
 datagram* socket_core::make_datagram(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting, connection* by) noexcept {
   std::size_t const bytes = payload.size();
-  datagram* const made = datagram::make(*node_->pool, waiting != nullptr ? 0 : bytes);
+  std::size_t const kept = waiting != nullptr ? 0 : bytes;
+  if (node_->pool->now().live_bytes + kept > node_->memory_for_sending()) return nullptr;
+  datagram* const made = datagram::make(*node_->pool, kept);
   if (made == nullptr) return nullptr;
   made->length = static_cast<std::uint32_t>(bytes);
   made->source_port = bound_.port;
@@ -167,6 +169,7 @@ bool socket_core::deliver(datagram& one, connection& by) noexcept {
   unread_.push_back(one);
   ++unread_count_;
   account_unread(one.length);
+  ++held_count_;
   if (over_cap()) by.charge_overdraft(one);
   ++node_->counted.recv_queued;
   if (receive_waiter* const first = receive_waiters_.pop_front()) {
@@ -186,6 +189,7 @@ void socket_core::account_unread(std::size_t bytes) noexcept {
 
 void socket_core::settle_unread(datagram& one) noexcept {
   unread_bytes_ -= one.length;
+  --held_count_;
   if (node_ == nullptr) return;
   node_->counted.recv_bytes_freed_fromsock += one.length;
   if (one.by != nullptr) one.by->settle_overdraft(one);

@@ -131,10 +131,14 @@ class socket_core : public list_hook<by_node> {
   [[nodiscard]] bool has_room(std::size_t bytes) const noexcept;
   void wake_room_waiters() noexcept;
   void wake_all(send_waiter_list& waiters) noexcept;
-  [[nodiscard]] bool over_cap() const noexcept { return unread_bytes_ > options_.receive_buffer * cap_factor; }
+  [[nodiscard]] bool over_cap() const noexcept {
+    return unread_bytes_ > options_.receive_buffer * cap_factor || held_count_ > held_count_max;
+  }
 
   // Over this many receive buffers a peer's bytes count against the peer.
   static constexpr std::size_t cap_factor = 4;
+  // Empty datagrams take no room in the receive buffer; their number is bounded instead.
+  static constexpr std::size_t held_count_max = 65536;
 
   node_core* node_;
   counters* const counted_;  // the node's; only while there is a node
@@ -160,6 +164,7 @@ class socket_core : public list_hook<by_node> {
   datagram_list unread_;
   std::size_t unread_count_ = 0;
   std::size_t unread_bytes_ = 0;  // queued and lent
+  std::size_t held_count_ = 0;    // likewise
   std::size_t claims_ = 0;
   receive_waiter_list receive_waiters_;
 };

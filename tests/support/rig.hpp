@@ -61,6 +61,7 @@ class rig {
   }
 
   void wait() {
+    if (where.has_ready()) return;
     std::vector<pollfd> all{{where.wait_fd(), POLLIN, 0}};
     for (scripted_peer* each : peers_) {
       if (each->listener() != -1) all.push_back({each->listener(), POLLIN, 0});

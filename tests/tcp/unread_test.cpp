@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Could go wrong: bytes that TCP acknowledged for us thrown away with their socket (a kernel never sends them again), or reading
+// stopped and never begun again. Forced by: a kernel that ends or replaces its connection while everything is still unread.
+//
+// Echo without deadlock: each node holds at most its receive buffer before it calls its port congested, and four times that plus
+// unread_bytes_per_peer before it stops reading. An echo never has more datagrams in flight than were sent first, so as long as
+// these fit one receive buffer, no port is congested when all of them lie on one side, and no send waits for a reader. More than
+// that is beyond what any RDS can hold: two readers that both wait for each other's port before they read wait for ever, over
+// kernels as well.
+
+#include "support/rig.hpp"
+
+#include <rdsco/sleep.hpp>
+
+#include <algorithm>
+
+namespace {
+
+using namespace rdsco;
+using namespace rdsco::test;
+
+constexpr std::size_t payload_bytes = 1000;
+
+struct from_a_kernel : rig {
+  explicit from_a_kernel(node_options options = on_tcp("127.0.0.2"), socket_options const& buffers = {})
+      : peer(at("127.0.0.1"), at("127.0.0.2"), options.tcp.port) {
+    here = test::open(where, options);
+    into = bound(here, "127.0.0.2", 4000, buffers);
+  }
+  ~from_a_kernel() {
+    into.close();
+    remove(peer);
+    close(here);
+  }
+
+  /// The kernel writes all of it while the node does nothing: it lies unread in the node's TCP.
+  void write_ahead(std::uint64_t first, std::uint64_t count, std::uint8_t flags = 0) {
+    for (std::uint64_t index = first; index < first + count; ++index) peer.send(5000, 4000, pattern(index, payload_bytes), flags);
+    while (peer.last()->unsent() != 0) peer.pump();
+  }
+
+  node here;
+  socket into;
+  kernel_peer peer;
+};
+
+// With both buffers a node is reading no more after some 60 kB.
+node_options tight() {
+  node_options made = on_tcp("127.0.0.2");
+  made.limits.unread_bytes_per_peer = 20'000;
+  return made;
+}
+socket_options small() {
+  socket_options made;
+  made.receive_buffer = 10'000;
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("a hundred datagrams and an end of stream right behind them: all arrive") {
+  from_a_kernel world;
+  world.peer.connect();
+  world.write_ahead(0, 100);
+  world.peer.last()->finish();
+  world.peer.pump();
+  in_order got(payload_bytes);
+  REQUIRE(world.until([&] { return got.take_from(world.into) == 100; }));
+  REQUIRE(got.wrong() == 0);
+}
+
+TEST_CASE("a hundred datagrams and a reset right behind them: all arrive") {
+  from_a_kernel world;
+  world.peer.connect();
+  world.write_ahead(0, 100);
+  world.peer.last()->reset();
+  in_order got(payload_bytes);
+  REQUIRE(world.until([&] { return got.take_from(world.into) == 100; }));
+  REQUIRE(got.wrong() == 0);
+}
+
+TEST_CASE("a replacement comes while the old connection still holds unread bytes: all arrive, none twice") {
+  from_a_kernel world;
+  world.peer.connect();
+  world.write_ahead(0, 20);
+  in_order got(payload_bytes);
+  world.add(world.peer);
+  REQUIRE(world.until([&] { return got.take_from(world.into) == 20; }));
+  world.remove(world.peer);
+  // The node sleeps; the kernel writes on, gives the connection up for dead, and sends what it believes undelivered again.
+  world.write_ahead(20, 30);
+  world.peer.next_sent -= 10;
+  world.peer.connect();
+  world.write_ahead(40, 10, protocol::flag::retransmitted);
+  world.write_ahead(50, 50);
+  REQUIRE(world.until([&] { return got.take_from(world.into) >= 100; }));
+  REQUIRE(got.wrong() == 0);
+  REQUIRE(got.count() == 100);
+  REQUIRE(world.here.counters().recv_drop_old_seq == 10);
+  REQUIRE(world.here.counters().rdsco_connection_replaced == 1);
+}
+
+TEST_CASE("replaced while reading is stopped: nothing is lost and nothing is taken beyond the bounds") {
+  constexpr std::uint64_t lives = 10, each = 80;
+  node_options options = tight();
+  options.limits.accepted_waiting = lives;
+  from_a_kernel world(options, small());
+  world.peer.habits.answers_pings = false;  // a pong on a connection that it gave up would take a number
+  std::size_t largest = 0;
+  for (std::uint64_t life = 0; life < lives; ++life) {
+    world.peer.connect();
+    // So much fits the node's TCP, so that the kernel takes it for delivered.
+    world.write_ahead(life * each, each);
+    while (world.where.poll() != 0) largest = std::max(largest, world.here.memory_in_use());
+    largest = std::max(largest, world.here.memory_in_use());
+  }
+  // 60 kB, what one read brings beyond, and the node's own buffers; all there is are 800 kB.
+  REQUIRE(largest < 300'000);
+  REQUIRE(world.here.counters().rdsco_reading_stopped > 0);
+  world.add(world.peer);
+  in_order got(payload_bytes);
+  REQUIRE(world.until([&] { return got.take_from(world.into) >= lives * each; }));
+  REQUIRE(got.wrong() == 0);
+  REQUIRE(got.count() == lives * each);
+}
+
+TEST_CASE("over its hard cap a peer is not read, and nothing is lost when it is read again") {
+  from_a_kernel world(tight(), small());
+  world.add(world.peer);
+  world.peer.connect();
+  constexpr std::uint64_t count = 20'000;
+  for (std::uint64_t index = 0; index < count; ++index) world.peer.send(5000, 4000, pattern(index, payload_bytes));
+  REQUIRE(world.until([&] { return world.here.counters().rdsco_reading_stopped == 1; }));
+  // Its TCP fills up; however often the node looks, it takes no more.
+  for (int turn = 0; turn < 1000; ++turn) world.turn();
+  REQUIRE(world.peer.last()->unsent() > 0);
+  REQUIRE(world.here.memory_in_use() < 1'000'000);
+  in_order got(payload_bytes);
+  REQUIRE(world.until([&] { return got.take_from(world.into) >= count; }));
+  REQUIRE(got.wrong() == 0);
+  REQUIRE(world.here.counters().rdsco_reading_stopped > 1);
+}
+
+TEST_CASE("empty datagrams count against a peer as well: their number is bounded") {
+  from_a_kernel world(tight(), small());
+  world.add(world.peer);
+  world.peer.connect();
+  constexpr std::uint64_t count = 100'000;
+  for (std::uint64_t index = 0; index < count; ++index) world.peer.send(5000, 4000, {});
+  REQUIRE(world.until([&] { return world.here.counters().rdsco_reading_stopped > 0; }));
+  REQUIRE(world.here.counters().recv_queued < 70'000);
+  std::size_t got = 0;
+  REQUIRE(world.until([&] { return (got += take_all(world.into).size()) >= count; }));
+  REQUIRE(got == count);
+}
+
+namespace {
+
+task<> echo(socket& sock, std::size_t& count, std::size_t enough) {
+  while (count < enough) {
+    auto got = co_await sock.receive();
+    if (got.ec) co_return;
+    ++count;
+    auto const sent = co_await sock.send_to(got.data.payload(), got.data.from());
+    if (sent.ec) co_return;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("two echo nodes with small buffers and many datagrams between them do not wait for each other for ever") {
+  loop where;
+  node_options one = on_tcp("127.0.0.1"), other = on_tcp("127.0.0.2");
+  one.limits.unread_bytes_per_peer = other.limits.unread_bytes_per_peer = 1000;
+  one.tcp.send_buffer = other.tcp.send_buffer = 4096;
+  one.tcp.receive_buffer = other.tcp.receive_buffer = 4096;
+  node first = test::open(where, one), second = test::open(where, other);
+  socket_options buffers;
+  buffers.receive_buffer = 32'000;
+  buffers.send_buffer = 2'000;
+  socket left = bound(first, "127.0.0.1", 4000, buffers), right = bound(second, "127.0.0.2", 5000, buffers);
+  auto const run = [&]() -> task<result<>> {
+    std::size_t count_left = 0, count_right = 0;
+    task_group group(where);
+    group.spawn(echo(left, count_left, 5000));
+    group.spawn(echo(right, count_right, 5000));
+    for (std::uint64_t index = 0; index < 30; ++index) {
+      auto const payload = pattern(index, payload_bytes);
+      auto const sent = co_await left.send_to(payload, right.local());
+      REQUIRE(!sent.ec);
+    }
+    result<> slept;
+    while (count_left < 5000 && !slept.ec) slept = co_await sleep(1ms);
+    group.stop();
+    co_await group.join();
+    REQUIRE(count_right + 30 >= count_left);
+    co_return slept;
+  };
+  auto const ended = block_on(where, with_timeout(patience, run()));
+  REQUIRE(!ended.ec);
+  left.close();
+  right.close();
+  block_on(where, first.close());
+  block_on(where, second.close());
+}
