@@ -11,6 +11,7 @@
 #include <rdsco/result.hpp>
 #include <rdsco/tables.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -49,6 +50,14 @@ class node_core {
   }
 
   [[nodiscard]] bool open_for_business() const noexcept { return open_; }
+  /// Above so many bytes nothing is read from peers: what one read of tiny messages brings must still find room.
+  [[nodiscard]] std::size_t memory_for_reading() const noexcept {
+    std::size_t const limit = options.limits.memory_bytes;
+    return limit - std::min(one_read_bytes, limit / 2);
+  }
+  /// Above so many bytes no send is taken. What is queued must not keep the acknowledgements that retire it from being
+  /// read, nor take the memory that links need to send it.
+  [[nodiscard]] std::size_t memory_for_sending() const noexcept { return memory_for_reading() / 2; }
   [[nodiscard]] node_tables tables();
   [[nodiscard]] std::string to_json();
   [[nodiscard]] std::uint64_t sequence_mark() const noexcept;
@@ -61,6 +70,7 @@ class node_core {
   std::uint32_t const generation;
 
  private:
+  static constexpr std::size_t one_read_bytes = 4u << 20;
   [[nodiscard]] transport* transport_for(std::string_view name, transport_maker make);
   [[nodiscard]] std::uint16_t free_port(local_host const& host) noexcept;
   void close_sockets() noexcept;
