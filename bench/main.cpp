@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
   app.add_option("--client-network", asked.client.network, "network namespace of the client");
   app.add_option("--server-network", asked.server.network, "network namespace of the server");
   app.add_flag("--one-core", one_core, "both processes on the client's processor");
+  app.add_flag("!--untimed", asked.timed, "without looking at the clock: for counting instructions");
   asked.port = some_port();
   app.add_option("--port", asked.port, "of TCP");
   CLI11_PARSE(app, argc, argv);

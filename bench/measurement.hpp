@@ -26,6 +26,7 @@ struct request {
   unsigned outstanding = 1;        ///< requests, or senders, under way at once
   unsigned sockets = 1;            ///< of each side; connections where the peer has no other way
   waiting wait = waiting::spin;
+  bool timed = true;               ///< of round trips: false where only instructions are counted
   std::chrono::nanoseconds silence{0};  ///< between two round trips the client computes for so long
   place client{"127.0.0.1", 0, ""};
   place server{"127.0.0.2", 1, ""};

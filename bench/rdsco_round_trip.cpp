@@ -54,9 +54,10 @@ std::vector<socket> client_sockets(node& on, request const& asked) {
 
 task<> ask_in_turn(std::vector<socket>& sockets, request const& asked, laps& taken) {
   std::vector<std::byte> const question(asked.bytes);
+  endpoint to = server_of(asked);
   for (std::uint64_t i = 0; i < asked.warmup + asked.count; ++i) {
-    auto const index = static_cast<unsigned>(i % sockets.size());
-    endpoint const to = server_of(asked, index);
+    auto const index = i % sockets.size();
+    to.port = static_cast<std::uint16_t>(first_port + index);
     taken.begin();
     auto const sent = co_await sockets[index].send_to(question, to);
     sent.value();

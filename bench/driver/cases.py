@@ -147,7 +147,7 @@ def bulk():
 
 def instructions():
     size = {"count": 4_000, "quick": 1_000, "tool": "callgrind"}
-    options = {"wait": "block", "one-core": True}
+    options = {"wait": "block", "one-core": True, "untimed": True}
     peers = {RAW: "round_trip.raw", URING: "round_trip.uring", ASIO: "round_trip.asio"}
     runs = {RDSCO: Run("round_trip.rdsco", options, **size), **{peer: Run(name, options, **size) for peer, name in peers.items()}}
     title = "TCP, 64 B round trip: instructions of one side"
