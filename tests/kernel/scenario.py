@@ -74,6 +74,13 @@ class Wire:
         _, output, _ = self.session.guest.run("ss -Htn state established '( sport = :16385 or dport = :16385 )'", directory="/")
         return len(output.splitlines())
 
+    def cut(self):
+        """Nothing passes either way until join(): no end of a connection is heard of at the other end."""
+        self.session.native.run("ip link set tap0 down")
+
+    def join(self):
+        self.session.native.run("ip link set tap0 up")
+
     def lost_by_kernel(self, what, lost, counters, facts):
         self.kernel_losses.append((what, lost))
         say(f"    the kernel lost {lost} of its own: {what}; rdsco counted {nonzero(counters)}; the kernel {nonzero(facts['counters'])}")
@@ -150,6 +157,16 @@ def arguments(description):
     return parser
 
 
+def each_address(case, addresses):
+    """A fresh kernel for every address, because who speaks first on a new connection matters."""
+    def cases(wire):
+        for own in addresses:
+            case(wire, own)
+            wire.session.restart_rds()
+    cases.__name__ = case.__name__
+    return cases
+
+
 def run(options, cases):
     """Runs the cases in one guest, each on a kernel that knows nothing of the one before; returns the exit status."""
     try:
@@ -185,6 +202,7 @@ def run_in(wire, cases, chosen):
 def clean_up(wire):
     """After a failure: no program of either side may be left to disturb the next case."""
     try:
+        wire.join()
         wire.session.guest.run("pkill -KILL rdsco_afrds; true", timeout=20, directory="/")
         for job in wire.native_jobs:
             if not job.done():

@@ -6,20 +6,10 @@ import sys
 
 sys.dont_write_bytecode = True
 from scenario import (  # noqa: E402
-    ALL_SIZES, BOTH_ORDERS, EVERY_ADDRESS, arguments, check, check_acknowledged, check_arrived, check_taken, flow_of, kernel_address,
-    own_drops, run)
+    ALL_SIZES, BOTH_ORDERS, EVERY_ADDRESS, arguments, check, check_acknowledged, check_arrived, check_taken, each_address, flow_of,
+    kernel_address, own_drops, run)
 
 COUNT = 25
-
-
-def each_address(case, addresses=EVERY_ADDRESS):
-    """A fresh kernel for every address, because who speaks first on a new connection matters."""
-    def cases(wire):
-        for own in addresses:
-            case(wire, own)
-            wire.session.restart_rds()
-    cases.__name__ = case.__name__
-    return cases
 
 
 def we_speak_first(wire, own):
@@ -121,7 +111,7 @@ def our_reader_stops(wire, own):
     check(status == 0 and theirs["times_congested"] > 0 and theirs["congestion_updates"] > 0, theirs)
 
 
-CASES = [each_address(we_speak_first), each_address(the_kernel_speaks_first), each_address(both_ways_on_one_connection),
+CASES = [each_address(we_speak_first, EVERY_ADDRESS), each_address(the_kernel_speaks_first, EVERY_ADDRESS), each_address(both_ways_on_one_connection, EVERY_ADDRESS),
          each_address(pings, BOTH_ORDERS), each_address(echoes, BOTH_ORDERS), each_address(the_kernels_reader_stops, BOTH_ORDERS),
          each_address(our_reader_stops, BOTH_ORDERS)]
 

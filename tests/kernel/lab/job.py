@@ -37,16 +37,23 @@ class Job:
 
     def wait_for_output(self, text, timeout=30):
         """Returns once stdout contains `text`: how to know that a program is ready."""
-        wanted = text.encode()
+        self.wait_until(lambda: text.encode() in self.stdout(), text, timeout)
+
+    def tail(self):
+        """What it said last, for messages."""
+        return f"...{self.stdout()[-2000:]!r} {self.stderr()[-2000:]!r}"
+
+    def wait_until(self, condition, what, timeout=30):
+        """Returns once `condition()` holds, which looks at what the command has said; `what` names it in errors."""
         limit = time.monotonic() + timeout
         while True:
             ended = self.done()
-            if wanted in self.stdout():
+            if condition():
                 return
             if ended:
-                raise LookupError(f"the command ended without '{text}': {self.stdout()!r} {self.stderr()!r}")
+                raise LookupError(f"the command ended without '{what}': {self.tail()}")
             if time.monotonic() > limit:
-                raise TimedOut(f"no '{text}' after {timeout} s: {self.stdout()!r} {self.stderr()!r}")
+                raise TimedOut(f"no '{what}' after {timeout} s: {self.tail()}")
             time.sleep(0.005)
 
     # Programs that say {"event": "ready"} when they can be sent to, and {"event": "report"} at their end.

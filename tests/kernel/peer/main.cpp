@@ -54,7 +54,7 @@ void add_flow(CLI::App& command, arguments& into) {
   auto& options = into.traffic;
   command.add_option("--sizes", options.sizes.sizes, "sizes of the datagrams, repeated, e.g. 0,1,4096")->delimiter(',')
       ->check(CLI::Range(0, 1 << 20));
-  command.add_option("--first", options.first_index, "index of the first datagram")->capture_default_str();
+  command.add_option("--first", options.first_index, "index of the first datagram to send")->capture_default_str();
   command.add_option("--progress", options.progress_every, "say so after every N datagrams");
   command.add_flag("--go-by-stdin", into.waits.on_stdin, "a line \"go\" on stdin means go too");
 }
@@ -72,6 +72,7 @@ void add_sending(CLI::App& command, arguments& into) {
 void add_receiving(CLI::App& command, arguments& into) {
   auto& options = into.traffic;
   command.add_option("--expect", options.receive_count, "datagrams to receive from each source (default: until SIGTERM)");
+  command.add_option("--expect-from", options.first_expected, "index of the first datagram to receive (default 0)");
   command.add_option("--sources", options.sources, "how many sockets send here")->capture_default_str();
   command.add_option("--linger-ms", into.linger_ms, "how long to look for repeated datagrams at the end")->capture_default_str();
 }

@@ -47,6 +47,9 @@ task<> traffic::send_all() {
   }
   static_cast<void>(co_await socket_.drain(std::chrono::hours(1)));
   acknowledged_ = sent_ - socket_.unacknowledged();
+  if (options_.progress_every != 0) {
+    say({{"event", "progress"}, {"sent", sent_}, {"acknowledged", acknowledged_}});
+  }
 }
 
 task<bool> traffic::send_accepted(std::uint64_t index) {
@@ -146,7 +149,7 @@ task<> traffic::look_for_repeats() {
 
 void traffic::take(message const& got) {
   std::vector<std::byte> joined;
-  auto const [flow, _] = flows_.try_emplace(got.from().to_string(), options_.sizes, options_.first_index);
+  auto const [flow, _] = flows_.try_emplace(got.from().to_string(), options_.sizes, options_.first_expected);
   flow->second.take(got.contiguous(joined));
   ++received_;
   if (options_.progress_every != 0 && received_ % options_.progress_every == 0) {

@@ -24,6 +24,7 @@ struct traffic_options {
   size_schedule sizes;
   std::uint64_t flow = 1;
   std::uint64_t first_index = 0;
+  std::uint64_t first_expected = 0;
   std::uint64_t send_count = 0;
   std::uint64_t receive_count = 0;  // from each source; 0: until stopped, when `receiving`
   std::size_t sources = 1;

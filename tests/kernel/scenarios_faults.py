@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# What could go wrong: a reset, a killed process, a reloaded module or a kernel without pings makes rdsco lose, repeat or reorder datagrams.
+# How the test forces it: each of them in the middle of traffic both ways, many times, in both address orders; every datagram is accounted for.
+import signal
+import sys
+
+sys.dont_write_bytecode = True
+from scenario import (  # noqa: E402
+    BOTH_ORDERS, OUR_PORT, arguments, check, check_acknowledged, check_arrived, check_taken, each_address, finish_receiving, flow_of, own_drops,
+    run, say)
+
+SIZES = "16,100,1000,20000,64,300000"
+FAR = 1000000  # where the second life of a flow begins: what is between is what the first life had not sent
+
+
+def progress(job, what):
+    """The highest number of that kind that a program has spoken of."""
+    return max((event[what] for event in job.events() if event.get("event") == "progress" and what in event), default=0)
+
+
+def wait_for(job, what, count, timeout=60):
+    """Returns once a program has sent, received, or knows acknowledged so many."""
+    job.wait_until(lambda: progress(job, what) >= count, f"{count} {what}", timeout)
+
+
+class Resets:
+    """Resets the connections in the guest again and again, at moments that nothing else decides."""
+
+    def __init__(self, wire):
+        every = "ss -H -K -n -t state established '( sport = :16385 or dport = :16385 )'"
+        self.job = wire.session.guest.start(f"while sleep 0.05; do {every}; done", directory="/")
+
+    def done(self):
+        return len(self.job.stdout().splitlines())
+
+    def end(self):
+        self.job.signal(signal.SIGKILL)
+        self.job.wait()
+        return self.done()
+
+
+def resets(wire, own):
+    """In the middle of messages of both sides."""
+    count = wire.options.messages
+    flow = ("--sizes", SIZES, "--count", count, "--expect", count, "--timeout", 600)
+    kernel = wire.kernel_sender("duplex", own, *flow, "--send-buffer", 2000000).wait_until_ready()
+    ours = wire.our_sender("duplex", own, *flow, "--send-buffer", 2000000, "--progress", 10).wait_until_ready()
+    wait_for(ours, "sent", 10)
+    storm = Resets(wire)
+    wait_for(ours, "sent", count, 600)
+    done = storm.end()
+    status, theirs = kernel.report(600)
+    facts = finish_receiving(ours)[1]
+    counters = facts["counters"]
+    say(f"    {own}: {done} resets, we sent {counters['rdsco_retransmitted']} again, "
+        f"and dropped {counters['recv_drop_old_seq']} that the kernel repeated")
+    check_arrived(theirs, count)
+    check_acknowledged(facts, count)
+    check_taken(wire, facts, count, f"{done} resets, {own}")
+    check(done >= 10, "not disturbed enough", done, counters)
+    check(status == 0, theirs)
+
+
+def cuts(wire, own):
+    """The wire is cut with our datagrams on it, the kernel forgets the connection, and the wire is joined: what is sent again comes
+    before everything new, or the kernel would drop it as old."""
+    count, rounds = 2000, 2
+    flow = ("--sizes", SIZES, "--count", count, "--expect", count, "--timeout", 600)
+    kernel = wire.kernel_sender("duplex", own, *flow, "--send-buffer", 2000000).wait_until_ready()
+    ours = wire.our_sender("duplex", own, *flow, "--send-buffer", 2000000, "--progress", 1)
+    for turn in range(rounds):
+        wait_for(ours, "sent", (turn + 1) * count // (rounds + 2), 600)
+        wire.cut()
+        held = progress(ours, "sent")
+        wire.session.reset_tcp()
+        check(held < count, "nothing was on the wire")
+        wire.join()
+    status, theirs = kernel.report(600)
+    facts = finish_receiving(ours)[1]
+    check_arrived(theirs, count)
+    check_acknowledged(facts, count)
+    check_taken(wire, facts, count, f"{rounds} cuts, {own}")
+    check(status == 0 and facts["counters"]["rdsco_retransmitted"] > 0, "nothing had to be sent again", facts["counters"])
+
+
+def stands_still(wire, seen):
+    """Bytes lie unread in our TCP, as many as when this was last asked."""
+    _, output, _ = wire.session.native.run("ss -Htn state established '( sport = :16385 or dport = :16385 )'")
+    seen.append([line.split()[0] for line in output.decode().splitlines()])
+    return len(seen) > 1 and seen[-1] == seen[-2] and any(count != "0" for count in seen[-1])
+
+
+def unread_bytes(wire, own):
+    """The connection is reset while bytes that our TCP has acknowledged lie unread in it: the kernel will never send them again."""
+    count = 40
+    ours = wire.our_receiver("stall", own, "--receive-buffer", 4096, "--sizes", "300000", "--expect", count, "--linger-ms", 1000)
+    # Queued before there is a connection, because afterwards our congestion map would hold the kernel back.
+    wire.cut()
+    kernel = wire.kernel_sender("send", own, "--sizes", "300000", "--count", count, "--send-buffer", 20000000, "--progress", count)
+    kernel.wait_for_output('"progress"')
+    wire.join()
+    unread = []
+    kernel.wait_until(lambda: stands_still(wire, unread), "bytes that nobody reads")
+    wire.session.reset_tcp()
+    ours.go()
+    status, theirs = kernel.report()
+    facts = finish_receiving(ours)[1]
+    check(status == 0 and facts["counters"]["rdsco_reading_stopped"] > 0, "reading was not stopped", theirs, facts["counters"])
+    check_taken(wire, facts, count, f"reset with unread bytes, {own}")
+    check(flow_of(facts)["lost"] == 0, facts)
+
+
+def we_are_killed(wire, own):
+    """SIGKILL in mid-transfer, and a new process at once. What the dead one had queued is gone with it. What the kernel had acknowledged
+    to it has arrived, nothing comes twice, and the numbers of the second life are taken, retransmissions too."""
+    count = 2000
+    receiving = wire.kernel_receiver("receive", own, "--sizes", SIZES, "--timeout", 300)
+    sending = wire.kernel("send", own, "--port", 4001, "--peer", own, "--peer-port", OUR_PORT, "--sizes", SIZES, "--count", count,
+                          "--send-buffer", 400000, "--timeout", 300)
+    life = ("--sizes", SIZES, "--window", 24, "--progress", 1, "--timeout", 300)
+    first = wire.our_sender("duplex", own, *life, "--count", FAR)
+    wait_for(first, "acknowledged", 300)
+    first.signal(signal.SIGKILL)
+    first.wait()
+    acknowledged, taken = progress(first, "acknowledged"), progress(first, "received")
+    second = start_again(lambda: wire.our_sender("duplex", own, *life, "--count", 500, "--first", FAR))
+    wait_for(second, "acknowledged", 24)
+    wire.cut()
+    wire.session.reset_tcp()
+    wire.join()
+    wait_for(second, "acknowledged", 500)
+    status, theirs = sending.report(300)
+    check(status == 0, theirs)
+    facts = finish_receiving(second)[1]
+    receiving.stop()
+    arrived = flow_of(receiving.report()[1])
+    check(arrived["duplicated"] == arrived["reordered"] == arrived["corrupt"] == 0, arrived)
+    check(len(arrived["lost_ranges"]) == 1, "one hole: what the killed process had not sent", arrived)
+    (begin, end), = arrived["lost_ranges"]
+    check(acknowledged <= begin and end == FAR - 1 and arrived["received"] == begin + 500, acknowledged, arrived)
+    check_one_hole_at_the_beginning(facts, count)
+    gone = flow_of(facts)["lost"] - taken
+    say(f"    {own}: killed with {acknowledged} acknowledged, {begin} arrived; of the kernel's, {taken} were taken before and "
+        f"{'about ' + str(gone) if gone > 0 else 'none'} lay in the dead process")
+
+
+def start_again(start, attempts=50):
+    """The system may keep the listening socket of a process that died with operations in its ring for a moment longer."""
+    for _ in range(attempts):
+        job = start()
+        try:
+            return job.wait_until_ready()
+        except LookupError as reason:
+            if "address in use" not in str(reason):
+                raise
+    raise AssertionError("the address of a killed process stays in use")
+
+
+def check_one_hole_at_the_beginning(facts, count):
+    """The second life of a receiver has everything from some datagram on."""
+    flow = flow_of(facts)
+    check(flow["duplicated"] == flow["reordered"] == flow["corrupt"] == 0, facts)
+    check(len(flow["lost_ranges"]) <= 1 and all(begin == 0 for begin, _ in flow["lost_ranges"]), facts)
+    check(flow["received"] > 0 and flow["received"] + flow["lost"] == count, facts)
+
+
+def the_kernel_is_restarted(wire, own):
+    """Its programs are killed and its module is loaded anew in mid-transfer; our node lives on."""
+    count = 4000
+    ours = wire.our_sender("duplex", own, "--sizes", SIZES, "--count", count, "--send-buffer", 400000, "--progress", 1, "--timeout", 300)
+    ours.wait_until_ready()
+    receive = ("receive", own, "--sizes", SIZES, "--timeout", 300)
+    send = ("send", own, "--port", 4001, "--peer", own, "--peer-port", OUR_PORT, "--sizes", SIZES, "--send-buffer", 400000)
+    first = [wire.kernel_receiver(*receive), wire.kernel(*send, "--count", FAR)]
+    wait_for(ours, "acknowledged", 300)
+    wait_for(ours, "received", 300)
+    for job in first:
+        job.signal(signal.SIGKILL)
+        job.wait()
+    wire.session.restart_rds()
+    receiving = wire.kernel_receiver(*receive)
+    check(progress(ours, "sent") < count, "everything was sent before the kernel was ready again")
+    status, theirs = wire.kernel(*send, "--count", 500, "--first", FAR).report()
+    check(status == 0, theirs)
+    wait_for(ours, "acknowledged", count, 300)
+    facts = finish_receiving(ours)[1]
+    receiving.stop()
+    check_one_hole_at_the_beginning(receiving.report()[1], count)
+    flow = flow_of(facts)
+    check(flow["duplicated"] == flow["reordered"] == flow["corrupt"] == 0 and len(flow["lost_ranges"]) == 1, facts)
+    (begin, end), = flow["lost_ranges"]
+    check(begin >= 300 and end == FAR - 1 and flow["received"] == begin + 500, facts)
+    check(facts["counters"]["rdsco_peer_restarted"] >= 1 and not own_drops(facts["counters"]), facts["counters"])
+    say(f"    {own}: in between the kernel dropped {wire.kernel_facts()['counters']['recv_drop_no_sock']} of ours for want of a socket")
+
+
+def a_restarted_kernel_begins_above_one(wire, own):
+    """The first messages of a restarted kernel were taken back before it could connect: its first number on the wire is not 1."""
+    count = 50
+    ours = wire.our_receiver("receive", own, "--sizes", "100", "--expect", 2 * count)
+    flow = ("--sizes", "100", "--count", count)
+    check(wire.kernel_sender("send", own, *flow).report()[0] == 0, "the first life")
+    wire.cut()
+    wire.session.restart_rds()
+    _, theirs = wire.kernel_sender("send", own, "--sizes", "100", "--count", 3, "--timeout", 0.5).report()
+    check(theirs["unacknowledged"] == 3, theirs)
+    wire.join()
+    status, theirs = wire.kernel_sender("send", own, *flow, "--first", count).report()
+    check(status == 0, theirs)
+    facts = finish_receiving(ours)[1]
+    say(f"    {own}: the kernel's first numbers were judged: {facts['counters']['rdsco_peer_restarted']} restarts, "
+        f"{facts['counters']['recv_drop_old_seq']} old")
+    check_taken(wire, facts, 2 * count, f"restarted kernel, {own}")
+    check(flow_of(facts)["lost"] == 0, facts)
+
+
+def pings_switched_off(wire, own):
+    """A kernel that answers no ping: what its TCP acknowledged has to do, and is counted so."""
+    count = 200
+    check(wire.session.guest.run("sysctl -qw net.rds.ping_enable=0", directory="/")[0] == 0, "no net.rds.ping_enable")
+    receiving = wire.kernel_receiver("receive", own, "--sizes", "0,100,70000", "--expect", count)
+    status, facts = wire.our_sender("send", own, "--sizes", "0,100,70000", "--count", count, "--pong-patience-ms", 500).report()
+    check(status == 0, facts)
+    check_acknowledged(facts, count, "transport")
+    check_arrived(receiving.report()[1], count)
+
+
+CASES = [each_address(case, BOTH_ORDERS) for case in (resets, cuts, unread_bytes, we_are_killed, the_kernel_is_restarted,
+                                                      a_restarted_kernel_begins_above_one, pings_switched_off)]
+
+
+def main():
+    parser = arguments(__doc__)
+    parser.add_argument("--messages", type=int, default=3000, help="each way in each address order while connections are reset")
+    return run(parser.parse_args(), CASES)
+
+
+sys.exit(main())
