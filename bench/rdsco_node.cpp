@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "rdsco_node.hpp"
 
+#include <rdsco/detail/io_backend.hpp>
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -47,9 +49,8 @@ task<> connect(socket& from, endpoint to) {
 
 void loop_usage::add_to(figures& found, std::string const& prefix, std::uint64_t messages) const {
   auto const each = static_cast<double>(messages);
-  auto const& now = of_.counters();
-  found[prefix + "turns"] = static_cast<double>(now.turns - from_.turns) / each;
-  found[prefix + "waits"] = static_cast<double>(now.waits - from_.waits) / each;
+  found[prefix + "turns"] = static_cast<double>(of_.counters().turns - turns_) / each;
+  found[prefix + "waits"] = static_cast<double>(of_.io().counters().waits - waits_) / each;
 }
 
 }  // namespace rdsco::bench

@@ -45,16 +45,23 @@ def one_run(session, options, run):
     return json.loads(output)
 
 
+def guest_facts(session):
+    _, output, _ = session.guest.run("uname -r; cat /proc/sys/net/ipv4/tcp_congestion_control", timeout=60)
+    return output.decode().split()
+
+
 def measure(options):
     sys.path.insert(0, str(ROOT / "tests" / "kernel"))
     import lab
     wanted = case(options.kernel)
-    rounds, failures = [], {}
+    facts, rounds, failures = world.description(), [], {}
     try:
         with lab.Session(options.kernel, rds=True, smp=2) as session:
             status, _, errors = session.guest.run(HOSTS, timeout=60)
             if status != 0:
                 raise Failed(errors.decode(errors="replace"))
+            # What counts here is the guest's.
+            facts["kernel"], facts["congestion_control"] = guest_facts(session)
             for number in range(options.rounds):
                 names = sorted(wanted.runs, reverse=number % 2 == 1)
                 rounds.append({name: one_run(session, options, wanted.runs[name]) for name in names})
@@ -63,4 +70,4 @@ def measure(options):
         sys.exit(77)
     except Failed as why:
         failures["kernel_rds"] = str(why)
-    return world.description(), [verdict.line_of(row, rounds) for row in wanted.rows], failures
+    return facts, [verdict.line_of(row, rounds) for row in wanted.rows], failures
