@@ -6,6 +6,7 @@
 #include "usage.hpp"
 
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace rdsco::bench {
@@ -13,6 +14,14 @@ namespace rdsco::bench {
 using namespace std::chrono_literals;
 
 namespace {
+
+// Every queue of both sides is once as deep as it can get, or their pools would grow while something is measured: first
+// the whole receiver stands still, so that its sender fills up, then only the reader.
+task<> let_queues_fill() {
+  std::this_thread::sleep_for(100ms);
+  auto const slept = co_await sleep(50ms);
+  slept.value();
+}
 
 task<> receive(loop& where, socket& at, request const& asked, figures& found) {
   usage used;
@@ -26,6 +35,7 @@ task<> receive(loop& where, socket& at, request const& asked, figures& found) {
     }
     auto const got = co_await at.receive();
     if (got.ec) throw std::system_error(got.ec);
+    if (i == 0) co_await let_queues_fill();
   }
   found["per_second"] = static_cast<double>(asked.count) * 1e9 / timer.ns();
   used.add_to(found, "receiver_", asked.count);
