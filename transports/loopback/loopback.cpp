@@ -22,7 +22,8 @@ class loopback_carrier final : public carrier {
     // Delivery may wake a sender that queues more; the loop under way takes that as well.
     if (delivering_) return;
     delivering_ = true;
-    while (by_.lane.has_unsent() && by_.may_read() && take_payload()) pass_on(by_.lane.hand_over());
+    while (by_.lane.has_unsent() && by_.may_read())
+      if (take_payload()) pass_on(by_.lane.hand_over());
     delivering_ = false;
   }
   void reading_allowed() noexcept override { work_queued(); }
@@ -34,8 +35,14 @@ class loopback_carrier final : public carrier {
   void peer_ports_freed() noexcept { by_.wake_port_waiters(); }
 
  private:
-  // The receiver owns what it is given, so a payload in its sender's memory is copied.
-  [[nodiscard]] bool take_payload() noexcept { return by_.lane.next_unsent()->take_payload_over(); }
+  // The receiver owns what it is given, so a payload in its sender's memory is copied. Nobody would look again when there is
+  // memory, so its sender is told that there is none, as it would be of a send that is copied at once.
+  [[nodiscard]] bool take_payload() noexcept {
+    datagram& head = *by_.lane.next_unsent();
+    if (head.take_payload_over()) return true;
+    head.owner->take_back(head, errc::limit_reached);
+    return false;
+  }
 
   void pass_on(datagram& one) noexcept {
     socket_core& sender = *one.owner;

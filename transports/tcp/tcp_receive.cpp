@@ -14,8 +14,6 @@ constexpr std::size_t direct_above = 16 * 1024;
 constexpr std::size_t tail_bytes = 4096;
 // One actor's share of a turn.
 constexpr std::size_t turn_bytes_max = 2u << 20;
-// Reading makes at most this much memory of node out of one scratch full of tiny messages.
-constexpr std::size_t memory_margin = 4u << 20;
 }  // namespace
 
 bool tcp_link::acceptable(protocol::header const& head) noexcept {
@@ -37,9 +35,7 @@ bool tcp_link::answers_expected() noexcept { return intake_.take_delivered() != 
 
 // Neither an unread socket nor full memory loses anything: the bytes stay with TCP, and the peer has to wait.
 bool tcp_link::may_read() noexcept {
-  std::size_t const limit = by_.node.options.limits.memory_bytes;
-  std::size_t const held = by_.node.pool->now().live_bytes;
-  bool const tight = held + std::min(memory_margin, limit / 2) > limit;
+  bool const tight = by_.node.pool->now().live_bytes > by_.node.memory_for_reading();
   if (tight) plan_at(loop_.now() + by_.node.options.tcp.acknowledge_within);
   return by_.may_read() && !tight;
 }
