@@ -19,7 +19,7 @@ using clock = std::chrono::steady_clock;
 namespace {
 
 constexpr std::size_t burst = 8;             // datagrams of a flow in one round
-constexpr auto echo_patience = 20s;          // an echo that takes longer is lost
+constexpr auto echo_patience = 10s;          // an echo that takes longer is lost
 constexpr auto quiet_time = 200ms;           // at the end: what comes now comes twice
 constexpr auto progress_interval = 200ms;
 static_assert(burst <= account::window);
@@ -31,16 +31,16 @@ struct client {
   std::vector<account> flows;
 };
 
-rdsco::task<std::uint64_t> send_round(client& from) {
-  std::uint64_t sent = 0;
+/// False: a server takes nothing any more.
+rdsco::task<bool> send_round(client& from) {
   for (std::size_t i = 0; i < burst; ++i) {
     for (std::size_t flow = 0; flow < from.flows.size(); ++flow) {
       auto const parts = from.flows[flow].next();
-      (co_await from.own.send_to(parts, from.peers[flow])).value();
-      ++sent;
+      auto const sent = co_await rdsco::with_timeout(echo_patience, from.own.send_to(parts, from.peers[flow]));
+      if (sent.ec) co_return false;
     }
   }
-  co_return sent;
+  co_return true;
 }
 
 /// False: the echoes stopped coming.
@@ -59,7 +59,7 @@ rdsco::task<> run_client(client& one, clock::time_point until, totals& sums) {
   // Sending and receiving beside each other: with full buffers on both sides, one after the other would wait for ever.
   for (bool going = true; going && clock::now() < until;) {
     auto const [sent, complete] = co_await rdsco::when_all(send_round(one), take_echoes(one, burst * one.flows.size(), echo_patience, sums));
-    going = complete;
+    going = sent && complete;
   }
   bool more = true;
   while (more) more = co_await take_echoes(one, 1, quiet_time, sums);
