@@ -25,7 +25,7 @@ task<result<>> nothing() {
   co_return result<>();
 }
 
-task<> note(operation const& make, std::optional<std::error_code>& into) {
+task<> note(operation make, std::optional<std::error_code>& into) {
   auto work = make();
   result<> const outcome = co_await std::move(work);
   into = outcome.ec;
