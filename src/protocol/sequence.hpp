@@ -23,9 +23,9 @@ enum class sequence_verdict : std::uint8_t {
 /// It lives as long as the path, through reconnects.
 class receive_sequence {
  public:
-  /// A new transport connection: its first numbered frame may reveal a restarted peer.
+  /// A new transport connection: its first frame that is not sent again may reveal a restarted peer.
   void begin_connection() noexcept {
-    first_of_connection_ = true;
+    restart_possible_ = true;
     last_received_.reset();
     generation_shown_ = false;
     generation_changed_ = false;
@@ -46,15 +46,17 @@ class receive_sequence {
   [[nodiscard]] std::uint64_t expected() const noexcept { return expected_; }
 
  private:
-  [[nodiscard]] bool shows_restart(std::uint64_t sequence, bool retransmitted) const noexcept {
-    // A kernel that restarted counts from 1 and has nothing to retransmit. One that did not, flags what it sends again.
-    return first_of_connection_ && !generation_shown_ && !retransmitted && sequence == 1;
+  [[nodiscard]] bool shows_restart(bool retransmitted) const noexcept {
+    // A kernel flags what it sends again, and sends it first; so what comes unflagged behind that has a number above all that it ever
+    // transmitted. An old number there was counted from 1 again. It need not be 1: messages that were taken back while there
+    // was no connection have used up numbers too.
+    return restart_possible_ && !generation_shown_ && !retransmitted;
   }
 
   std::uint64_t expected_ = 0;
   std::optional<std::uint64_t> last_received_;
   std::uint32_t generation_ = 0;
-  bool first_of_connection_ = true;
+  bool restart_possible_ = true;  // this connection has brought nothing but old numbers sent again
   bool generation_shown_ = false;
   bool generation_changed_ = false;
 };
@@ -80,8 +82,8 @@ inline bool receive_sequence::peer_generation(std::uint32_t generation) noexcept
 
 inline sequence_verdict receive_sequence::admit(std::uint64_t sequence, bool retransmitted) noexcept {
   bool const old = sequence < expected_;
-  bool const restarted = old && shows_restart(sequence, retransmitted);
-  first_of_connection_ = false;
+  bool const restarted = old && shows_restart(retransmitted);
+  restart_possible_ = restart_possible_ && old && retransmitted;
   if (old && !restarted) [[unlikely]] {
     last_received_ = std::max(last_received_.value_or(0), sequence);
     return sequence_verdict::duplicate;

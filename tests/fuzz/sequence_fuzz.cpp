@@ -16,7 +16,7 @@ constexpr std::uint64_t last_number = ~std::uint64_t{0};
 struct history {
   receive_sequence numbers;
   std::optional<std::uint64_t> fresh_in_connection;  // the last number taken as new
-  bool first = true;
+  bool only_repeats = true;  // so far in this connection
   int generation_changes = 0;
 };
 
@@ -24,7 +24,7 @@ void begin_connection(history& h) {
   h.numbers.begin_connection();
   require(!h.numbers.last_received());
   h.fresh_in_connection.reset();
-  h.first = true;
+  h.only_repeats = true;
   h.generation_changes = 0;
 }
 
@@ -48,8 +48,8 @@ void admit(history& h, std::uint64_t number, bool flagged) {
     require(!h.fresh_in_connection || number > *h.fresh_in_connection || *h.fresh_in_connection == last_number);
     h.fresh_in_connection = number;
   }
-  if (verdict == sequence_verdict::restarted) require(h.first && number == 1 && !flagged);
-  h.first = false;
+  if (verdict == sequence_verdict::restarted) require(h.only_repeats && !flagged);
+  h.only_repeats = h.only_repeats && flagged && verdict == sequence_verdict::duplicate;
 }
 
 }  // namespace
