@@ -21,6 +21,9 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
+// For the answer to the last ping, however short the interval.
+constexpr std::chrono::nanoseconds last_patience{std::chrono::seconds(1)};
+
 /// Asks the RDS layer of one host again and again. As rds-ping it owns eight sockets, each with one ping under way at most,
 /// so that a late answer is known for what it is.
 class pinger {
@@ -52,7 +55,7 @@ class pinger {
     while (!enough(sent_)) {
       auto const idle = std::find_if(slots_.begin(), slots_.end(), [](slot const& each) { return !each.waiting; });
       if (idle != slots_.end()) co_await send_from(*idle);
-      auto const slept = co_await sleep(options_.wait);
+      auto const slept = co_await sleep(enough(sent_) ? std::max(options_.wait, last_patience) : options_.wait);
       if (slept.ec) co_return;
     }
     group_.stop();

