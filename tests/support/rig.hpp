@@ -23,7 +23,7 @@ class rig {
   void remove(scripted_peer& one) { std::erase(peers_, &one); }
 
   void turn() {
-    static_cast<void>(where.poll());
+    idle_ = where.poll() == 0 ? idle_ + 1 : 0;
     for (scripted_peer* each : peers_) each->pump();
   }
 
@@ -70,12 +70,16 @@ class rig {
         if (wanted != 0) all.push_back({stream->descriptor(), static_cast<short>(wanted), 0});
       }
     }
-    int const moved = ::poll(all.data(), all.size(), by_hand_ ? 2 : 1000);
-    if (moved != 0 || !by_hand_) return;
+    ::poll(all.data(), all.size(), by_hand_ ? 2 : 1000);
+    // The kernel's own time must not end a wait for the test's: what it has for us comes within a few looks.
+    constexpr int looks = 3;
+    if (!by_hand_ || idle_ < looks) return;
+    idle_ = 0;
     if (auto const next = where.next_deadline()) clock.advance_to(*next);
   }
 
   bool by_hand_;
+  int idle_ = 0;  // turns in which the node did nothing
   std::vector<scripted_peer*> peers_;
 };
 

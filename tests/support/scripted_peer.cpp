@@ -62,6 +62,12 @@ std::size_t scripted_peer::accepted() const noexcept {
   return static_cast<std::size_t>(std::ranges::count_if(streams, [](auto const& each) { return each->accepted(); }));
 }
 
+scripted_stream* scripted_peer::last() noexcept {
+  bool const accepts = node_ < host_;
+  auto const found = std::find_if(streams.rbegin(), streams.rend(), [&](auto const& each) { return each->accepted() == accepts; });
+  return found == streams.rend() ? nullptr : found->get();
+}
+
 scripted_stream& scripted_peer::connect() { return connect_from(host_); }
 
 scripted_stream& scripted_peer::connect_from(address const& host) {

@@ -31,8 +31,8 @@ class scripted_peer {
   virtual void pump();
   void stop_listening() noexcept;
 
-  /// The last stream; null before the first.
-  [[nodiscard]] scripted_stream* last() noexcept { return streams.empty() ? nullptr : streams.back().get(); }
+  /// The last stream that the smaller address opened: the only kind that carries data. Null before the first.
+  [[nodiscard]] scripted_stream* last() noexcept;
   [[nodiscard]] std::size_t accepted() const noexcept;
 
   /// Asked for each accepted stream before anything is read from it.

@@ -75,7 +75,8 @@ void scripted_stream::parse() {
     protocol::header const head = protocol::decode(std::span<std::byte const, protocol::header_bytes>(at, protocol::header_bytes));
     if (in_.size() - in_at_ - protocol::header_bytes < head.length) break;
     std::byte const* const payload = at + protocol::header_bytes;
-    frames.push_back({head, std::vector<std::byte>(payload, payload + head.length)});
+    bool const canonical = bytes_of(head) == std::vector<std::byte>(at, payload);
+    frames.push_back({head, std::vector<std::byte>(payload, payload + head.length), canonical});
     in_at_ += protocol::header_bytes + head.length;
   }
   in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(in_at_));

@@ -14,6 +14,7 @@ namespace rdsco::test {
 struct frame {
   protocol::header head;
   std::vector<std::byte> payload;
+  bool canonical = false;  ///< encoding the header again gives the bytes that came: what is to be zero was
 };
 
 [[nodiscard]] std::vector<std::byte> bytes_of(protocol::header const& head, std::span<std::byte const> payload = {});
