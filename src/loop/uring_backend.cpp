@@ -231,6 +231,7 @@ void uring_backend::start_cancel(ring_tag target) noexcept {
 }
 
 void uring_backend::retry_deferred() noexcept {
+  if (deferred_.empty() && cancels_.empty()) return;
   // What finds no room again goes back on the list, behind its elders.
   auto const submissions = std::exchange(deferred_, {});
   for (ring_tag const tag : submissions) start(*slots_.find(tag.index, tag.generation));

@@ -22,7 +22,8 @@ class event_signal : private ready_item {
     pending_ |= events;
     if (waiting_ != nullptr) where_.make_ready(*this);
   }
-  [[nodiscard]] std::uint32_t pending() const noexcept { return pending_; }
+  /// What these events asked for was done before they were taken.
+  void settle(std::uint32_t events) noexcept { pending_ &= ~events; }
 
   class awaiter {
    public:

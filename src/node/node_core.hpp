@@ -61,6 +61,7 @@ class node_core {
   [[nodiscard]] node_tables tables();
   [[nodiscard]] std::string to_json();
   [[nodiscard]] std::uint64_t sequence_mark() const noexcept;
+  [[nodiscard]] std::uint64_t next_socket_id() noexcept { return ++last_socket_id_; }
 
   loop& where;
   node_options const options;
@@ -88,6 +89,7 @@ class node_core {
   intrusive_list<socket_core, by_node> living_;  // a closed one lives on while messages of it are lent
   std::uint64_t const first_sequence_;
   std::size_t sockets_ = 0;
+  std::uint64_t last_socket_id_ = 0;
   bool open_ = false;
   bool closing_ = false;
 };

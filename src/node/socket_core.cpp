@@ -21,7 +21,8 @@ socket_core::socket_core(node_core& node, local_host& host, std::uint16_t port, 
       host_(host),
       bound_(host.at, port),
       options_(options),
-      largest_(node.options.limits.message_bytes) {}
+      largest_(node.options.limits.message_bytes),
+      id_(node.next_socket_id()) {}
 
 socket_core::~socket_core() {
   assert(sent_.empty() && unread_.empty());
@@ -271,6 +272,7 @@ socket_row socket_core::row() const {
   made.receive_buffer = options_.receive_buffer;
   made.unacknowledged_bytes = send_bytes_;
   made.unread_bytes = unread_bytes_;
+  made.id = id_;
   return made;
 }
 

@@ -148,6 +148,7 @@ class socket_core : public list_hook<by_node> {
   endpoint default_peer_;
   socket_options options_;
   std::size_t const largest_;  // the node's limit for one datagram
+  std::uint64_t const id_;
   connection* last_used_ = nullptr;
   std::uint32_t references_ = 1;
   bool open_ = true;

@@ -77,6 +77,8 @@ bool tcp_link::transmit() noexcept {
   if (outbox_.empty() && by_.lane.idle()) outbox_.rest();
   // Memory for staging was refused: look again soon.
   if (outbox_.empty() && by_.lane.has_unsent()) plan_at(loop_.now() + by_.node.options.tcp.acknowledge_within);
+  // Everything queued so far is out: the event that announced it needs no turn of its own.
+  if (!by_.lane.has_unsent() && !by_.lane.map_due && !broken_) signal_.settle(event_work);
   plan();
   return true;
 }
