@@ -105,8 +105,10 @@ task<> receive_lots(socket& into) {
 }
 
 task<> ping_lots(node& on, address from, address there) {
-  for (int i = 0; i < 100; ++i)
-    if ((co_await on.ping(from, there)).ec) co_return;
+  for (int i = 0; i < 100; ++i) {
+    auto const trip = co_await on.ping(from, there);
+    if (trip.ec) co_return;
+  }
 }
 
 // Everything in flight: traffic both ways, pings, a peer that is not there, full buffers and everybody waiting.
