@@ -177,12 +177,13 @@ TEST_CASE("an acknowledgement rides on what is sent anyway, and is then not sent
   world.peer.send(5000, 4000, pattern(0, 10));
   std::uint64_t const last = world.peer.next_sent - 1;
   std::vector<message> got;
-  REQUIRE(world.until([&] {
+  auto const answered = [&] {
     got = take_all(world.mine);
     if (got.empty()) return false;
     REQUIRE(!world.mine.try_send_to(pattern(1, 100), to("127.0.0.2", 5000)));
     return true;
-  }));
+  };
+  REQUIRE(world.until(answered));
   REQUIRE(world.until([&] { return world.peer.delivered.size() == 2; }));
   REQUIRE(world.peer.delivered[1].head.ack == last);
   REQUIRE(alone() == before);
