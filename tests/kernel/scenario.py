@@ -133,16 +133,22 @@ def own_drops(counters):
     return {name: counters[name] for name in DROPS if counters[name]}
 
 
-def finish_receiving(job, sender_timeout=60):
-    """The report of a receiver whose sender has ended: at once if it has everything, else after it has been quiet for a while."""
-    limit = time.monotonic() + sender_timeout
+def progress(job, what):
+    """The highest number of that kind that a program has spoken of, by its option --progress."""
+    return max((event[what] for event in job.events() if event.get("event") == "progress" and what in event), default=0)
+
+
+def finish_receiving(job, timeout=120):
+    """The report of a receiver whose senders have ended: at once if it has all it expects, else after nothing came for a while.
+    Its option --progress tells."""
+    limit = time.monotonic() + timeout
     last, since = None, time.monotonic()
     while time.monotonic() < limit:
         try:
             job.wait(0.2)
             break
         except lab.TimedOut:
-            now = job.stdout()
+            now = progress(job, "received")
         if now != last:
             last, since = now, time.monotonic()
         elif time.monotonic() - since > QUIET_SECONDS:

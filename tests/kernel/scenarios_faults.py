@@ -8,15 +8,10 @@ import sys
 sys.dont_write_bytecode = True
 from scenario import (  # noqa: E402
     BOTH_ORDERS, OUR_PORT, arguments, check, check_acknowledged, check_arrived, check_taken, each_address, finish_receiving, flow_of,
-    kernel_address, own_drops, run, say)
+    kernel_address, own_drops, progress, run, say)
 
 SIZES = "16,100,1000,20000,64,300000"
 FAR = 1000000  # where the second life of a flow begins: what is between is what the first life had not sent
-
-
-def progress(job, what):
-    """The highest number of that kind that a program has spoken of."""
-    return max((event[what] for event in job.events() if event.get("event") == "progress" and what in event), default=0)
 
 
 def wait_for(job, what, count, timeout=60):
@@ -58,23 +53,23 @@ def resets(wire, own):
     check_arrived(theirs, count)
     check_acknowledged(facts, count)
     check_taken(wire, facts, count, f"{done} resets, {own}")
-    check(done >= 10, "not disturbed enough", done, counters)
+    check(done >= 5, "not disturbed enough", done, counters)
     check(status == 0, theirs)
 
 
 def cuts(wire, own):
     """The wire is cut with our datagrams on it, the kernel forgets the connection, and the wire is joined: what is sent again comes
     before everything new, or the kernel would drop it as old."""
-    count, rounds = 2000, 2
-    flow = ("--sizes", SIZES, "--count", count, "--expect", count, "--timeout", 600)
-    kernel = wire.kernel_sender("duplex", own, *flow, "--send-buffer", 2000000).wait_until_ready()
-    ours = wire.our_sender("duplex", own, *flow, "--send-buffer", 2000000, "--progress", 1)
+    count, rounds = 1200, 2
+    flow = ("--sizes", SIZES, "--count", count, "--expect", count, "--timeout", 600, "--send-buffer", 2000000)
+    # Never congested, so that our send buffer is what holds us back, and full when the wire is cut.
+    kernel = wire.kernel_sender("duplex", own, *flow, "--receive-buffer", 200000000).wait_until_ready()
+    ours = wire.our_sender("duplex", own, *flow, "--progress", 1)
     for turn in range(rounds):
         wait_for(ours, "sent", (turn + 1) * count // (rounds + 2), 600)
         wire.cut()
-        held = progress(ours, "sent")
+        check(progress(ours, "sent") < count, "everything was sent before the wire was cut")
         wire.session.reset_tcp()
-        check(held < count, "nothing was on the wire")
         wire.join()
     status, theirs = kernel.report(600)
     facts = finish_receiving(ours)[1]
@@ -94,7 +89,7 @@ def stands_still(wire, seen):
 def unread_bytes(wire, own):
     """The connection is reset while bytes that our TCP has acknowledged lie unread in it: the kernel will never send them again."""
     count = 40
-    ours = wire.our_receiver("stall", own, "--receive-buffer", 4096, "--sizes", "300000", "--expect", count, "--linger-ms", 1000)
+    ours = wire.our_receiver("stall", own, "--receive-buffer", 4096, "--sizes", "300000", "--expect", count, "--linger-ms", 1000, "--progress", 1)
     # Queued before there is a connection, because afterwards our congestion map would hold the kernel back.
     wire.cut()
     kernel = wire.kernel_sender("send", own, "--sizes", "300000", "--count", count, "--send-buffer", 20000000, "--progress", count)
@@ -114,7 +109,7 @@ def unread_bytes(wire, own):
 def we_are_killed(wire, own):
     """SIGKILL in mid-transfer, and a new process at once. What the dead one had queued is gone with it. What the kernel had acknowledged
     to it has arrived, nothing comes twice, and the numbers of the second life are taken, retransmissions too."""
-    count = 2000
+    count = 1000
     receiving = wire.kernel_receiver("receive", own, "--sizes", SIZES, "--timeout", 300)
     sending = wire.kernel("send", own, "--port", 4001, "--peer", own, "--peer-port", OUR_PORT, "--sizes", SIZES, "--count", count,
                           "--send-buffer", 400000, "--timeout", 300)
@@ -139,8 +134,9 @@ def we_are_killed(wire, own):
     check(len(arrived["lost_ranges"]) == 1, "one hole: what the killed process had not sent", arrived)
     (begin, end), = arrived["lost_ranges"]
     check(acknowledged <= begin and end == FAR - 1 and arrived["received"] == begin + 500, acknowledged, arrived)
-    check_one_hole_at_the_beginning(facts, count)
-    gone = flow_of(facts)["lost"] - taken
+    flow = check_one_hole_at_the_beginning(facts)
+    check(flow["received"] + flow["lost"] == count, facts)
+    gone = flow["lost"] - taken
     say(f"    {own}: killed with {acknowledged} acknowledged, {begin} arrived; of the kernel's, {taken} were taken before and "
         f"{'about ' + str(gone) if gone > 0 else 'none'} lay in the dead process")
 
@@ -157,20 +153,20 @@ def start_again(start, attempts=50):
     raise AssertionError("the address of a killed process stays in use")
 
 
-def check_one_hole_at_the_beginning(facts, count):
+def check_one_hole_at_the_beginning(facts):
     """The second life of a receiver has everything from some datagram on."""
     flow = flow_of(facts)
-    check(flow["duplicated"] == flow["reordered"] == flow["corrupt"] == 0, facts)
+    check(flow["duplicated"] == flow["reordered"] == flow["corrupt"] == 0 and flow["received"] > 0, facts)
     check(len(flow["lost_ranges"]) <= 1 and all(begin == 0 for begin, _ in flow["lost_ranges"]), facts)
-    check(flow["received"] > 0 and flow["received"] + flow["lost"] == count, facts)
+    return flow
 
 
 def the_kernel_is_restarted(wire, own):
-    """Its programs are killed and its module is loaded anew in mid-transfer; our node lives on."""
-    count = 4000
-    ours = wire.our_sender("duplex", own, "--sizes", SIZES, "--count", count, "--send-buffer", 400000, "--progress", 1, "--timeout", 300)
+    """Its programs are killed and its module is loaded anew in mid-transfer; our node lives on. What we send while nobody is bound over
+    there the kernel acknowledges and drops: that is RDS."""
+    ours = wire.our_sender("duplex", own, "--sizes", SIZES, "--count", FAR, "--send-buffer", 400000, "--progress", 1, "--timeout", 300)
     ours.wait_until_ready()
-    receive = ("receive", own, "--sizes", SIZES, "--timeout", 300)
+    receive = ("receive", own, "--sizes", SIZES, "--timeout", 300, "--progress", 1)
     send = ("send", own, "--port", 4001, "--peer", own, "--peer-port", OUR_PORT, "--sizes", SIZES, "--send-buffer", 400000)
     first = [wire.kernel_receiver(*receive), wire.kernel(*send, "--count", FAR)]
     wait_for(ours, "acknowledged", 300)
@@ -180,19 +176,17 @@ def the_kernel_is_restarted(wire, own):
         job.wait()
     wire.session.restart_rds()
     receiving = wire.kernel_receiver(*receive)
-    check(progress(ours, "sent") < count, "everything was sent before the kernel was ready again")
-    status, theirs = wire.kernel(*send, "--count", 500, "--first", FAR).report()
+    status, theirs = wire.kernel(*send, "--count", 300, "--first", FAR).report()
     check(status == 0, theirs)
-    wait_for(ours, "acknowledged", count, 300)
+    wait_for(receiving, "received", 300)
     facts = finish_receiving(ours)[1]
     receiving.stop()
-    check_one_hole_at_the_beginning(receiving.report()[1], count)
+    check_one_hole_at_the_beginning(receiving.report()[1])
     flow = flow_of(facts)
     check(flow["duplicated"] == flow["reordered"] == flow["corrupt"] == 0 and len(flow["lost_ranges"]) == 1, facts)
     (begin, end), = flow["lost_ranges"]
-    check(begin >= 300 and end == FAR - 1 and flow["received"] == begin + 500, facts)
+    check(begin >= 300 and end == FAR - 1 and flow["received"] == begin + 300, facts)
     check(facts["counters"]["rdsco_peer_restarted"] >= 1 and not own_drops(facts["counters"]), facts["counters"])
-    say(f"    {own}: in between the kernel dropped {wire.kernel_facts()['counters']['recv_drop_no_sock']} of ours for want of a socket")
 
 
 # Loads the module anew and lets a program queue three messages and end, until it took no multipath probe along, which would stay in the
