@@ -140,6 +140,14 @@ task<> close_and_look(node& which) {
   CHECK(which.memory_in_use() == 0);
 }
 
+// Whoever is told that the node is closed may use its TCP port again.
+task<> close_and_open_again(world& w) {
+  static_cast<void>(co_await w.near().close());
+  auto again = node::open(w.where, on_tcp(w.near_host));
+  CHECK_FALSE(again.ec);
+  if (!again.ec) static_cast<void>(co_await again.data.close());
+}
+
 void close_under_traffic(way how, unsigned turns) {
   INFO(name(how) << " after " << turns << " turns");
   std::size_t const before = descriptors();
@@ -180,6 +188,16 @@ TEST_CASE("several may close a node at once") {
     co_await when_all(close_and_look(w.near()), close_and_look(w.near()), close_and_look(w.near()));
     CHECK(w.near().bind(at(w.near_host)).ec == errc::closed);
     CHECK(w.near().memory_in_use() == 0);
+  });
+}
+
+TEST_CASE("the second to close a node is not told before the first") {
+  in(over_tcp, [](world& w) -> task<> {
+    socket from = w.near_socket(), into = w.far_socket();
+    auto const sent = co_await with_timeout(patience, from.send_to("x", into.local(), until::acknowledged));
+    REQUIRE(!sent.ec);
+    auto first = w.near().close();
+    co_await when_all(std::move(first), close_and_open_again(w));
   });
 }
 

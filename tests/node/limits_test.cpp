@@ -83,6 +83,26 @@ TEST_CASE("a send that memory is refused for says so, and takes none") {
   w.finish();
 }
 
+TEST_CASE("a send from the caller's memory that loopback has no room to copy says so, and what follows is not held up") {
+  node_limits tight;
+  tight.memory_bytes = 1u << 20;
+  for (way const how : over_loopback) {
+    INFO(name(how));
+    world w(how, tight);
+    block_on(w.where, [](world& in_world) -> task<> {
+      socket from = in_world.near_socket(), into = in_world.far_socket();
+      auto const large = pattern(0, 1u << 20);
+      auto const refused = co_await with_timeout(patience, from.send_to(large, into.local(), until::acknowledged));
+      CHECK(refused.ec == errc::limit_reached);
+      CHECK(from.unacknowledged() == 0);
+      auto const sent = co_await with_timeout(patience, from.send_to("small", into.local(), until::acknowledged));
+      CHECK_FALSE(sent.ec);
+      CHECK(into.try_receive().data.size() == 5);
+    }(w));
+    w.finish();
+  }
+}
+
 TEST_CASE("no datagram is larger than the node's limit") {
   node_limits small;
   small.message_bytes = 1000;
