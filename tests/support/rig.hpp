@@ -93,10 +93,10 @@ inline std::vector<message> take_all(socket& from) {
   }
 }
 
-/// Counts datagrams that carry pattern(index) in order, index 0 first, and keeps nothing.
+/// Counts datagrams that carry pattern(index) in order, and keeps nothing.
 class in_order {
  public:
-  explicit in_order(std::size_t bytes) : bytes_(bytes) {}
+  explicit in_order(std::size_t bytes, std::size_t first = 0) : bytes_(bytes), count_(first) {}
   std::size_t take_from(socket& from) {
     for (;;) {
       auto const got = from.try_receive();
@@ -110,7 +110,7 @@ class in_order {
 
  private:
   std::size_t bytes_;
-  std::size_t count_ = 0;
+  std::size_t count_;
   std::size_t wrong_ = 0;
 };
 
