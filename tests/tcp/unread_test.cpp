@@ -13,6 +13,8 @@
 #include <rdsco/sleep.hpp>
 
 #include <algorithm>
+#include <memory>
+#include <random>
 
 namespace {
 
@@ -57,6 +59,14 @@ socket_options small() {
   return made;
 }
 
+class any_order final : public detail::ready_policy {
+ public:
+  std::size_t choose(std::size_t ready_count) noexcept override { return random_() % ready_count; }
+
+ private:
+  std::minstd_rand random_{1};
+};
+
 }  // namespace
 
 TEST_CASE("a hundred datagrams and an end of stream right behind them: all arrive") {
@@ -99,6 +109,53 @@ TEST_CASE("a replacement comes while the old connection still holds unread bytes
   REQUIRE(got.count() == 100);
   REQUIRE(world.here.counters().recv_drop_old_seq == 10);
   REQUIRE(world.here.counters().rdsco_connection_replaced == 1);
+}
+
+TEST_CASE("one peer replaces its connection again and again while others send: what each sent arrives") {
+  constexpr std::uint64_t rounds = 300, each = 5;
+  // Whatever is ready may run first: a reader that has just looked and one that is about to close share memory to read into.
+  any_order order;
+  rig world(time_of::system, &order);
+  node_options options = on_tcp("127.0.0.9");
+  node here = test::open(world.where, options);
+  std::vector<std::unique_ptr<kernel_peer>> peers;
+  std::vector<socket> sockets;
+  std::vector<in_order> got;
+  for (std::uint8_t last = 1; last <= 3; ++last) {
+    peers.push_back(std::make_unique<kernel_peer>(address::v4(127, 0, 0, last), at("127.0.0.9"), options.tcp.port));
+    peers.back()->habits.answers_pings = false;
+    peers.back()->connect();
+    sockets.push_back(bound(here, "127.0.0.9", static_cast<std::uint16_t>(4000 + last)));
+    got.emplace_back(payload_bytes);
+  }
+  auto const send = [&](std::size_t which, std::uint64_t index) {
+    peers[which]->send(5000, static_cast<std::uint16_t>(4001 + which), pattern(index, payload_bytes));
+    while (peers[which]->last()->unsent() != 0) peers[which]->pump();
+  };
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    // With its bytes unread, the first one connects anew; the others send all the time.
+    for (std::uint64_t index = 0; index < each; ++index) send(0, round * each + index);
+    if (round + 1 < rounds) peers[0]->connect();
+    for (std::uint64_t index = 0; index < each; ++index) {
+      for (int turn = 0; turn < 8; ++turn) {
+        // A loop that always has work looks for bytes by asking.
+        world.where.post([] {});
+        static_cast<void>(world.where.run_once());
+        if (turn < 2) send(static_cast<std::size_t>(1 + turn), round * each + index);
+      }
+    }
+  }
+  REQUIRE(world.until([&] {
+    std::size_t total = 0;
+    for (std::size_t which = 0; which < 3; ++which) total += got[which].take_from(sockets[which]);
+    return total >= 3 * rounds * each;
+  }));
+  for (in_order const& one : got) {
+    REQUIRE(one.wrong() == 0);
+    REQUIRE(one.count() == rounds * each);
+  }
+  sockets.clear();
+  world.close(here);
 }
 
 TEST_CASE("replaced while reading is stopped: nothing is lost and nothing is taken beyond the bounds") {
