@@ -26,8 +26,8 @@ inline address at(std::string_view text) { return address::parse(text).value(); 
 inline endpoint to(std::string_view host, std::uint16_t port) { return endpoint(at(host), port); }
 inline subnet net(std::string_view text) { return subnet::parse(text).value(); }
 
-/// TCP ports of tests that run at the same time do not meet: one for each process.
-inline std::uint16_t tcp_port() { return static_cast<std::uint16_t>(20000 + getpid() % 20000); }
+/// TCP ports of tests that run at the same time do not meet: one for each process, below those that the system gives out itself.
+inline std::uint16_t tcp_port() { return static_cast<std::uint16_t>(10000 + getpid() % 20000); }
 
 inline node_options on_tcp(std::string_view host) {
   node_options made;
