@@ -11,7 +11,7 @@
 
 namespace rdsco::test {
 
-std::vector<std::byte> bytes_of(protocol::header const& head, const_buffer payload) {
+std::vector<std::byte> bytes_of(protocol::header const& head, std::span<std::byte const> payload) {
   std::vector<std::byte> made(protocol::header_bytes + payload.size());
   protocol::encode(head, std::span<std::byte, protocol::header_bytes>(made.data(), protocol::header_bytes));
   std::ranges::copy(payload, made.begin() + protocol::header_bytes);
