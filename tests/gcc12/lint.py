@@ -76,8 +76,25 @@ def in_branch(text, start):
     return "?" in text[begin + 1:start]
 
 
+def conditions(text):
+    """Start and end of each condition of an if, while or for."""
+    for match in re.finditer(r"\b(if|while|for)\s*(?:constexpr\s*)?\(", text):
+        yield match.end(), matching(text, match.end() - 1)
+
+
+def condition_complaints(text):
+    """Members of awaited results that a condition reads: GCC 12 loses the awaiter, and nothing resumes."""
+    for begin, end in conditions(text):
+        for match in re.finditer(r"\(\s*co_await\b", text[begin:end]):
+            closing = matching(text, begin + match.start())
+            if re.match(r"\s*(\.|->)", text[closing + 1:end]):
+                yield text.count("\n", 0, begin + match.start()) + 1
+
+
 def complaints(text, in_tests=False):
     text = blank(text)
+    for line in condition_complaints(text):
+        yield line, "a member of an awaited result in a condition: name the result first"
     for match in re.finditer(r"\bco_await\b", text):
         if re.search(r"\boperator\s*$", text[:match.start()]):
             continue

@@ -24,6 +24,9 @@ PLANTED = (
     "auto x = c ? b : std::string(co_await a());",
     "co_await f({}, 1);",
     "co_return co_await f({1});",
+    "if ((co_await a()).ec) use();",
+    "while (!(co_await sock.receive()).ec) ++n;",
+    "for (; (co_await a())->ready;) use();",
 )
 CLEAN = (
     "co_await f([&] { return 1; });",
@@ -42,6 +45,8 @@ CLEAN = (
     "if (auto r = co_await a(); r) { g({1}); }",
     "awaiter operator co_await() && noexcept { return awaiter{1}; }",
     "REQUIRE(co_await a() == 1);",
+    "if (co_await a()) use();",
+    "auto n = (co_await a()).size(); if (n) use();",
     "int n = 1'000'000; co_await f(1'0); char c = '{';",
 )
 
