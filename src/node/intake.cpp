@@ -104,9 +104,9 @@ bool intake::numbered(protocol::header const& head, protocol::frame_kind kind, d
   switch (kind) {
     case protocol::frame_kind::data: deliver(head, payload); return true;
     case protocol::frame_kind::ping: answer_ping(head); break;
-    case protocol::frame_kind::probe: answer_probe(head); break;
+    case protocol::frame_kind::probe: answer_probe(); break;
     case protocol::frame_kind::probe_pong:
-    case protocol::frame_kind::pong: take_pong(head, nullptr); break;
+    case protocol::frame_kind::pong: take_pong(head); break;
     default: break;
   }
   drop(payload);
@@ -162,12 +162,12 @@ void intake::learn_peer(protocol::header const& head) noexcept {
   by_.lane.mode = frames ? acknowledgement_mode::frames : acknowledgement_mode::pongs;
 }
 
-void intake::answer_probe(protocol::header const&) noexcept {
+void intake::answer_probe() noexcept {
   ++by_.node.counted.recv_ping;
   if (may_answer()) queue_answer(datagram_kind::probe_pong, protocol::make_probe_pong(own_extension(by_.node)));
 }
 
-void intake::take_pong(protocol::header const& head, datagram*) noexcept {
+void intake::take_pong(protocol::header const& head) noexcept {
   bool const again = (head.flags & protocol::flag::retransmitted) != 0;
   if (acknowledgement_port(head.destination_port) || head.destination_port == protocol::probe_port) {
     // One that is sent again was earned on an earlier connection and proves nothing about this one.

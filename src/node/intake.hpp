@@ -37,8 +37,8 @@ class intake {
   void deliver(protocol::header const& head, datagram* payload) noexcept;
   [[nodiscard]] bool may_answer() noexcept;
   void answer_ping(protocol::header const& head) noexcept;
-  void answer_probe(protocol::header const& head) noexcept;
-  void take_pong(protocol::header const& head, datagram* payload) noexcept;
+  void answer_probe() noexcept;
+  void take_pong(protocol::header const& head) noexcept;
   void learn_peer(protocol::header const& head) noexcept;
   void queue_answer(datagram_kind kind, protocol::header const& answer) noexcept;
   static void drop(datagram* payload) noexcept;
