@@ -44,7 +44,8 @@ struct tcp_options {
   std::chrono::nanoseconds reconnect_max{std::chrono::milliseconds(1000)};
   /// How long acknowledgements may be saved up while nobody waits for one.
   std::chrono::nanoseconds acknowledge_within{std::chrono::milliseconds(5)};
-  /// A kernel that answers no ping for so long has pings switched off: what its TCP acknowledged is retired, and counted.
+  /// A kernel that answers no ping for about so long, on a wire that works, has pings switched off: what its TCP acknowledged is
+  /// retired, and counted.
   std::chrono::nanoseconds pong_patience{std::chrono::seconds(5)};
   std::optional<int> send_buffer;     ///< of the TCP socket; the kernel's own tuning when unset
   std::optional<int> receive_buffer;  ///< likewise

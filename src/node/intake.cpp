@@ -175,6 +175,7 @@ void intake::take_pong(protocol::header const& head) noexcept {
       ++by_.node.counted.rdsco_drop_unrequested_pong;
       return;
     }
+    by_.lane.pong_seen = true;
     // The probe's only says who the peer is: a kernel may have owed it since an earlier connection, unsent and so unflagged.
     if (head.destination_port == protocol::probe_port) {
       learn_peer(head);

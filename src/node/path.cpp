@@ -148,6 +148,7 @@ void path::begin_connection(datagram* probe) noexcept {
   owed_ = {};
   map_due = true;
   pong = {};
+  pong_seen = false;
   mode = acknowledgement_mode::unknown;
   probe_unsent = probe != nullptr;
   if (probe == nullptr) return;

@@ -118,6 +118,7 @@ class path {
     std::uint64_t sequence = 0;
   };
   expected_pong pong;
+  bool pong_seen = false;                  ///< the peer has answered a ping on this connection
   std::size_t answers_unsent = 0;          ///< to pings and probes
   std::size_t answers_unacknowledged = 0;  ///< sent, and kept for a retransmission
 

@@ -154,7 +154,7 @@ void tcp_link::adopt(io_handle stream) noexcept {
   received_bytes_ = partial_mark_ = 0;
   partial_deadline_.reset();
   acknowledge_by_.reset();
-  watched_ = {};
+  watched_.stop();
   intake_.begin_connection();
   outbox_.begin_connection();
 }

@@ -6,6 +6,7 @@
 #include "node/intake.hpp"
 #include "protocol/backoff.hpp"
 #include "transports/tcp/outbox.hpp"
+#include "transports/tcp/pong_watch.hpp"
 #include "transports/tcp/stream_decoder.hpp"
 
 #include <rdsco/detail/io_backend.hpp>
@@ -115,6 +116,7 @@ class tcp_link final : public carrier, public spinner {
   void trust_transport() noexcept;
   void plan() noexcept;
   void watch_pong(time_point now) noexcept;
+  void pings_unanswered() noexcept;
   void plan_at(time_point when) noexcept;
   void check_partial_message() noexcept;
   static void expired(timer& self) noexcept;
@@ -168,13 +170,7 @@ class tcp_link final : public carrier, public spinner {
 
   outbox outbox_;
   std::optional<time_point> acknowledge_by_;  // a lazy acknowledgement, or a lazy request for one, is due then
-  // The ping, by its port, whose pong is waited for.
-  struct watched_pong {
-    std::uint16_t port = 0;
-    time_point deadline{};
-    bool there = false;  // the peer's TCP had it at the last look
-  };
-  watched_pong watched_;
+  pong_watch watched_;
 };
 
 }  // namespace rdsco::detail

@@ -125,29 +125,37 @@ void tcp_link::plan() noexcept {
   watch_pong(now);
 }
 
-// Pings are switched off over there if its TCP had ours for half the patience and longer, and we read all the while.
+// Does the peer answer pings at all? Only then may its TCP's word do.
 void tcp_link::watch_pong(time_point now) noexcept {
   path& lane = by_.lane;
-  if (lane.pong.port == 0 || lane.mode == acknowledgement_mode::frames) {
-    watched_ = {};
-    return;
-  }
-  duration const half = by_.node.options.tcp.pong_patience / 2;
-  if (watched_.port != lane.pong.port) watched_ = {lane.pong.port, now + half, false};
-  if (now >= watched_.deadline) {
-    watched_.deadline = now + half;
-    std::uint64_t const taken_by_tcp = outbox_.sent_bytes() - io_.unacknowledged(stream_).value_or(outbox_.sent_bytes());
-    bool const there = by_.may_read() && lane.pong_requested_below(taken_by_tcp);
-    if (there && watched_.there) {
-      lane.mode = acknowledgement_mode::transport;
-      lane.pong = {};
-      watched_ = {};
-      signal_.raise(event_work);
-      return;
+  if (lane.pong.port == 0 || lane.mode == acknowledgement_mode::frames) return watched_.stop();
+  watched_.start(lane.pong.port, now, by_.node.options.tcp.pong_patience / 4);
+  if (now >= watched_.next_look()) {
+    std::uint64_t const taken = outbox_.sent_bytes() - io_.unacknowledged(stream_).value_or(outbox_.sent_bytes());
+    bool const there = by_.may_read() && lane.pong_requested_below(taken);
+    switch (watched_.look(now, {there, taken, outbox_.stream_bytes()})) {
+      case pong_watch::step::wait: break;
+      case pong_watch::step::test_wire:
+        lane.map_due = true;  // needs no number, and changes nothing over there
+        signal_.raise(event_work);
+        break;
+      case pong_watch::step::unanswered: return pings_unanswered();
     }
-    watched_.there = there;
   }
-  plan_at(watched_.deadline);
+  plan_at(watched_.next_look());
+}
+
+// A peer that answered on this connection and stopped is asked on another one, where everything is sent again and it drops what it has.
+void tcp_link::pings_unanswered() noexcept {
+  watched_.stop();
+  if (by_.lane.pong_seen) {
+    ++by_.node.counted.rdsco_pong_overdue;
+    broken_ = true;
+  } else {
+    by_.lane.mode = acknowledgement_mode::transport;
+    by_.lane.pong = {};
+  }
+  signal_.raise(event_work);
 }
 
 void tcp_link::expired(timer& self) noexcept { static_cast<link_timer&>(self).link.signal_.raise(event_tick); }
