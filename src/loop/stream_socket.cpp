@@ -117,6 +117,11 @@ std::ptrdiff_t try_receive_on(int descriptor, std::span<mutable_buffer const> in
   return received >= 0 ? received : -errno;
 }
 
+std::size_t unread_on(int descriptor) noexcept {
+  int bytes = 0;
+  return ::ioctl(descriptor, SIOCINQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
 std::optional<std::size_t> unacknowledged_on(int descriptor) noexcept {
   int bytes = 0;
   if (::ioctl(descriptor, SIOCOUTQ, &bytes) != 0 || bytes < 0) return std::nullopt;

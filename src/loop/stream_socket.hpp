@@ -22,6 +22,7 @@ void tune_stream(int descriptor, stream_tuning const& tuning) noexcept;
 
 [[nodiscard]] std::ptrdiff_t try_send_on(int descriptor, std::span<const_buffer const> from) noexcept;
 [[nodiscard]] std::ptrdiff_t try_receive_on(int descriptor, std::span<mutable_buffer const> into) noexcept;
+[[nodiscard]] std::size_t unread_on(int descriptor) noexcept;
 [[nodiscard]] std::optional<std::size_t> unacknowledged_on(int descriptor) noexcept;
 /// Closes; with `reset` the peer sees a reset and unsent bytes are dropped.
 void close_socket(int descriptor, bool reset) noexcept;

@@ -107,6 +107,11 @@ void uring_backend::watch(io_handle handle, readiness what, watch_operation& ope
   start(slot);
 }
 
+std::size_t uring_backend::unread(io_handle stream) noexcept {
+  ++counters_.system_calls;
+  return unread_on(descriptor_of(stream));
+}
+
 std::optional<std::size_t> uring_backend::unacknowledged(io_handle stream) noexcept {
   ++counters_.system_calls;
   return unacknowledged_on(descriptor_of(stream));

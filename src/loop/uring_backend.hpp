@@ -35,6 +35,7 @@ class uring_backend final : public io_backend {
   void release_received(receive_operation& operation) noexcept override;
   void wait_ready(io_handle handle, readiness what, io_operation& operation) noexcept override;
   void watch(io_handle handle, readiness what, watch_operation& operation) noexcept override;
+  std::size_t unread(io_handle stream) noexcept override;
   std::optional<std::size_t> unacknowledged(io_handle stream) noexcept override;
   bool enable_acknowledgement_events(io_handle stream) noexcept override;
   std::optional<std::uint64_t> next_acknowledgement(io_handle stream) noexcept override;

@@ -126,6 +126,8 @@ void memory_backend::release_received(detail::receive_operation& operation) noex
   operation.bytes = {};
 }
 
+std::size_t memory_backend::unread(io_handle handle) noexcept { return stream(handle).incoming.size(); }
+
 std::optional<std::size_t> memory_backend::unacknowledged(io_handle handle) noexcept { return stream(handle).outgoing.size(); }
 
 bool memory_backend::enable_acknowledgement_events(io_handle handle) noexcept {

@@ -33,6 +33,7 @@ class memory_backend final : public detail::io_backend {
   void release_received(detail::receive_operation& operation) noexcept override;
   void wait_ready(detail::io_handle handle, detail::readiness what, detail::io_operation& operation) noexcept override;
   void watch(detail::io_handle handle, detail::readiness what, detail::watch_operation& operation) noexcept override;
+  std::size_t unread(detail::io_handle stream) noexcept override;
   std::optional<std::size_t> unacknowledged(detail::io_handle stream) noexcept override;
   bool enable_acknowledgement_events(detail::io_handle stream) noexcept override;
   std::optional<std::uint64_t> next_acknowledgement(detail::io_handle stream) noexcept override;

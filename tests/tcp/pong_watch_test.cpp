@@ -106,6 +106,14 @@ protocol::header kernel_probe_pong() {
   return made;
 }
 
+protocol::header empty_datagram(std::uint64_t sequence) {
+  protocol::header made;
+  made.sequence = sequence;
+  made.source_port = 5000;
+  made.destination_port = 4000;
+  return made;
+}
+
 pong_watch::look_at seen(bool there, std::uint64_t taken, std::uint64_t put) { return {there, taken, put}; }
 
 }  // namespace
@@ -182,4 +190,19 @@ TEST_CASE("a peer that answered and stopped is asked on another connection; its 
   REQUIRE(w.peer.connections() == 2);
   REQUIRE(w.own.counters().rdsco_retransmitted == 1);
   REQUIRE(w.own.counters().rdsco_retired_by_tcp >= 1);
+}
+
+TEST_CASE("what a peer still sends on a connection that we end is taken: its TCP has our acknowledgement") {
+  world w;
+  w.send(0);
+  REQUIRE(w.run([&] { return w.peer.connections() == 1; }));
+  w.pass(1s);
+  w.peer.say(kernel_probe_pong());
+  REQUIRE(w.run([&] { return w.own.counters().rdsco_pong_overdue == 1; }));
+  w.pass(1s);
+  REQUIRE(w.peer.connections() == 1);
+  w.peer.say(empty_datagram(2));
+  REQUIRE(w.run([&] { return !w.from.try_receive().ec; }));
+  REQUIRE(w.peer.connections() == 1);
+  REQUIRE(w.run([&] { return w.peer.connections() == 2; }));
 }

@@ -182,6 +182,31 @@ TEST_CASE("replaced while reading is stopped: nothing is lost and nothing is tak
   REQUIRE(got.count() == lives * each);
 }
 
+TEST_CASE("connections that carried nothing make room for later ones, while the one before is not read") {
+  constexpr std::uint64_t count = 80, empty = 20;
+  from_a_kernel world(tight(), small());
+  world.peer.habits.answers_pings = false;
+  world.peer.habits.announces_map = false;
+  world.peer.habits.probes = false;
+  world.peer.connect();
+  world.write_ahead(0, count);
+  while (world.where.poll() != 0) continue;
+  REQUIRE(world.here.counters().rdsco_reading_stopped > 0);
+  for (std::uint64_t life = 0; life < empty; ++life) {
+    world.peer.connect().finish();
+    REQUIRE(world.until([&] { return world.peer.streams.back()->unsent() == 0; }));
+    while (world.where.poll() != 0) continue;
+  }
+  world.peer.connect();
+  world.write_ahead(count, count);
+  REQUIRE(world.here.counters().rdsco_accept_refused_limit == 0);
+  world.add(world.peer);
+  in_order got(payload_bytes);
+  REQUIRE(world.until([&] { return got.take_from(world.into) >= 2 * count; }));
+  REQUIRE(got.wrong() == 0);
+  REQUIRE(world.here.counters().rdsco_accept_refused_limit == 0);
+}
+
 TEST_CASE("over its hard cap a peer is not read, and nothing is lost when it is read again") {
   from_a_kernel world(tight(), small());
   world.add(world.peer);

@@ -46,7 +46,14 @@ void tcp_link::break_off() noexcept {
 }
 
 bool tcp_link::offer(io_handle stream) {
-  if (stopping_ || offered_.size() >= by_.node.options.limits.accepted_waiting) return false;
+  if (stopping_) return false;
+  // The peer gave up those before this one. What it still had on its way on them nobody acknowledges any more.
+  std::erase_if(offered_, [&](io_handle& each) {
+    bool const empty = io_.unread(each) == 0;
+    if (empty) close_stream(each, false);
+    return empty;
+  });
+  if (offered_.size() >= by_.node.options.limits.accepted_waiting) return false;
   offered_.push_back(stream);
   signal_.raise(event_offered);
   return true;
@@ -149,7 +156,7 @@ task<> tcp_link::knock() {
 
 void tcp_link::adopt(io_handle stream) noexcept {
   stream_ = stream;
-  broken_ = violated_ = stream_ended_ = deadline_passed_ = false;
+  broken_ = violated_ = stream_ended_ = deadline_passed_ = end_sent_ = false;
   read_ = {};
   received_bytes_ = partial_mark_ = 0;
   partial_deadline_.reset();
@@ -172,6 +179,7 @@ task<> tcp_link::tear_down() {
   co_await end_operations();
   // What TCP acknowledged for us counts as ours with a kernel peer: it must be taken before the socket goes.
   co_await drain();
+  co_await end_operations();
   io_.release_received(receiving_);
   lent_ready_ = false;
   loop_.cancel_timer(timer_);

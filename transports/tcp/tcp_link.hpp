@@ -107,6 +107,7 @@ class tcp_link final : public carrier, public spinner {
   [[nodiscard]] bool feed(const_buffer bytes) noexcept;
   void stop_reading_actively() noexcept;
   [[nodiscard]] task<> drain();
+  [[nodiscard]] task<bool> peer_may_go_on();
 
   // transmitting (tcp_transmit.cpp)
   [[nodiscard]] std::uint64_t acknowledgement() const noexcept;
@@ -164,6 +165,8 @@ class tcp_link final : public carrier, public spinner {
   bool lent_ready_ = false;   // receiving_ completed and has not been looked at
   bool active_ = false;       // not armed: bytes are looked for by asking
   bool stream_ended_ = false;
+  bool end_sent_ = false;     // the peer has been told that nothing more comes
+  time_point end_by_{};       // so long its own end is waited for
   std::uint64_t partial_mark_ = 0;
   std::uint64_t received_bytes_ = 0;
   std::optional<time_point> partial_deadline_;

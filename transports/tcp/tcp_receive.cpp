@@ -14,6 +14,8 @@ constexpr std::size_t direct_above = 16 * 1024;
 constexpr std::size_t tail_bytes = 4096;
 // One actor's share of a turn.
 constexpr std::size_t turn_bytes_max = 2u << 20;
+// A peer that was told to end does so at once, if it is there at all.
+constexpr std::chrono::seconds end_patience{5};
 }  // namespace
 
 bool tcp_link::acceptable(protocol::header const& head) noexcept {
@@ -164,6 +166,21 @@ void tcp_link::before_wait() noexcept {
   io_.receive(stream_, receiving_);
 }
 
+// A connection that we break off is whole, and its peer still sends what our TCP would acknowledge: it is told to end, and its end is
+// waited for. In every other case the peer has ended already.
+task<bool> tcp_link::peer_may_go_on() {
+  if (!broken_ || stopping_) co_return false;
+  if (!end_sent_) {
+    end_sent_ = true;
+    end_by_ = loop_.now() + end_patience;
+    if (io_.shutdown_send(stream_) < 0) co_return false;
+  }
+  if (loop_.now() >= end_by_) co_return false;
+  if (!readable_.in_flight) io_.wait_ready(stream_, readiness::readable, readable_);
+  co_await wait_for_event(end_by_);
+  co_return true;
+}
+
 // The connection ends, and with it what lies unread in the socket; a kernel peer believes that we have it. The bounds of
 // reading hold here too, or a peer could pass them by connecting again and again.
 task<> tcp_link::drain() {
@@ -188,7 +205,11 @@ task<> tcp_link::drain() {
       continue;
     }
     read_once();
-    if (!read_.pending) co_return;
+    if (!read_.pending) {
+      bool const more = co_await peer_may_go_on();
+      if (!more) co_return;
+      continue;
+    }
     taken += static_cast<std::size_t>(std::max<std::ptrdiff_t>(read_.count, 0));
     if (!take_read()) co_return;
   }

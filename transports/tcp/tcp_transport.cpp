@@ -42,7 +42,7 @@ void tcp_transport::congestion_changed(local_host& host) noexcept {
   }
 }
 
-// Nothing was said on it, so nothing can be lost with it.
+// From a peer that is not spoken to, or beyond a limit. What it may have said already is lost, as with a host that is not there.
 void tcp_transport::refuse(io_handle stream) noexcept { node.where.io().close(stream, false); }
 
 void tcp_transport::arrived(local_host& host, io_handle stream, address const& peer) {

@@ -129,6 +129,8 @@ class io_backend {
   virtual void wait_ready(io_handle handle, readiness what, io_operation& operation) noexcept = 0;
   virtual void watch(io_handle handle, readiness what, watch_operation& operation) noexcept = 0;
 
+  /// Bytes received, and so acknowledged to the peer's TCP, that nobody has read.
+  virtual std::size_t unread(io_handle stream) noexcept = 0;
   /// Bytes written that the peer's TCP has not acknowledged. Readable after a reset, until close().
   virtual std::optional<std::size_t> unacknowledged(io_handle stream) noexcept = 0;
   /// From here on acknowledgements of what is written are reported: readiness::error, then next_acknowledgement().
