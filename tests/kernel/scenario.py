@@ -42,6 +42,16 @@ class Wire:
         self.options = options
         self.kernel_losses = []
         self.native_jobs = []
+        self.begin_case()
+
+    def begin_case(self):
+        self.thrown_away_before = self.closed_with_unread_bytes()
+
+    def closed_with_unread_bytes(self):
+        """How many sockets of our side were closed while they held bytes that their TCP had acknowledged."""
+        _, output, _ = self.session.native.run("cat /proc/net/netstat")
+        names, values = [line.split()[1:] for line in output.decode().splitlines() if line.startswith("TcpExt:")]
+        return int(values[names.index("TCPAbortOnClose")])
 
     def ours(self, command, own, *arguments):
         job = self.session.native.start([self.options.peer_binary, command, "--local", own, *map(str, arguments)])
@@ -126,6 +136,8 @@ def check_taken(wire, facts, count, what):
     if flow["lost"]:
         old = facts["counters"]["recv_drop_old_seq"]
         check(old == 0, f"{flow['lost']} are missing, and rdsco dropped {old} as old: {what}", facts)
+        thrown_away = wire.closed_with_unread_bytes() - wire.thrown_away_before
+        check(thrown_away == 0, f"{flow['lost']} are missing, and rdsco closed {thrown_away} sockets with unread bytes: {what}", facts)
         wire.lost_by_kernel(f"{what}, indices {flow['lost_ranges']}", flow["lost"], facts["counters"], wire.kernel_facts())
 
 
@@ -169,6 +181,7 @@ def each_address(case, addresses):
     """A fresh kernel for every address, because who speaks first on a new connection matters."""
     def cases(wire):
         for own in addresses:
+            wire.begin_case()
             case(wire, own)
             wire.session.restart_rds()
     cases.__name__ = case.__name__
@@ -193,6 +206,7 @@ def run_in(wire, cases, chosen):
             continue
         begin = time.monotonic()
         try:
+            wire.begin_case()
             case(wire)
             wire.session.restart_rds()
             say(f"  {case.__name__}: passed, {time.monotonic() - begin:.1f} s")

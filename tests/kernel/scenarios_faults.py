@@ -231,8 +231,26 @@ def pings_switched_off(wire, own):
     check_arrived(receiving.report()[1], count)
 
 
+def pings_are_switched_off(wire, own):
+    """In the middle of a connection on which pings were answered: the connection ends, its successor learns that there are none, and
+    nothing of either side is lost with it."""
+    count = 600
+    flow = ("--sizes", SIZES, "--count", count, "--expect", count, "--timeout", 300)
+    kernel = wire.kernel_sender("duplex", own, *flow, "--send-buffer", 400000).wait_until_ready()
+    ours = wire.our_sender("duplex", own, *flow, "--send-buffer", 400000, "--progress", 1, "--pong-patience-ms", 1000)
+    wait_for(ours, "acknowledged", 50)
+    check(wire.session.guest.run("sysctl -qw net.rds.ping_enable=0", directory="/")[0] == 0, "no net.rds.ping_enable")
+    status, theirs = kernel.report(300)
+    facts = finish_receiving(ours)[1]
+    counters = facts["counters"]
+    check_arrived(theirs, count)
+    check_taken(wire, facts, count, f"pings switched off, {own}")
+    check(status == 0 and facts["acknowledged"] == count and facts["unacknowledged"] == 0, facts)
+    check(counters["rdsco_pong_overdue"] >= 1 and counters["rdsco_retired_by_pong"] > 0 and counters["rdsco_retired_by_tcp"] > 0, counters)
+
+
 CASES = [each_address(case, BOTH_ORDERS) for case in (resets, cuts, unread_bytes, we_are_killed, the_kernel_is_restarted,
-                                                      a_restarted_kernel_begins_above_one, pings_switched_off)]
+                                                      a_restarted_kernel_begins_above_one, pings_switched_off, pings_are_switched_off)]
 
 
 def main():
