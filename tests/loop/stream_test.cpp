@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Wrong could go: bytes lost, repeated or left behind between connect, accept, send, receive, reset and close.
-// Forced by: two ends on one loop that compare every byte, with full send buffers and with lent memory, on both backends.
+// Wrong could go: bytes lost, repeated or left behind between connect, accept, send, receive, reset and close; a stream whose dead
+// peer nobody notices, or whose small messages wait for one another.
+// Forced by: two ends on one loop that compare every byte, with full send buffers and with lent memory, on both backends; the
+// kernel asked what it was told of both ends.
 #include "loop/worlds.hpp"
 
 #include <rdsco/block_on.hpp>
@@ -8,6 +10,9 @@
 
 #include <cerrno>
 #include <chrono>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 using namespace rdsco;
 using namespace rdsco::test;
@@ -141,6 +146,14 @@ task<> lent_memory(loop& where) {
   close_pair(where, streams);
 }
 
+// The stream's option as the kernel has it. An io_handle of the kernel's backend is its descriptor.
+int option_of(io_handle stream, int level, int name) {
+  int value = -1;
+  socklen_t length = sizeof value;
+  REQUIRE(::getsockopt(static_cast<int>(stream.value), level, name, &value, &length) == 0);
+  return value;
+}
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("streams", "", kernel_world, memory_world) {
@@ -163,4 +176,37 @@ TEST_CASE("an address has one listener, and must be ours") {
   REQUIRE(world.where.io().listen(world.where.io().ends(first).first, 4, second) == -EADDRINUSE);
   REQUIRE(world.where.io().listen(endpoint(address::v4(192, 0, 2, 1), 0), 4, second) == -EADDRNOTAVAIL);
   world.where.io().close(first, false);
+}
+
+TEST_CASE("both ends of a stream send without delay, and notice a dead peer after 5 probes, one in 5 seconds, from 5 seconds on") {
+  kernel_world world;
+  auto const streams = block_on(world.where, connected_pair(world.where));
+  for (io_handle const each : {streams.client, streams.server}) {
+    INFO((each.value == streams.client.value ? "connected" : "accepted"));
+    REQUIRE(option_of(each, IPPROTO_TCP, TCP_NODELAY) == 1);
+    REQUIRE(option_of(each, SOL_SOCKET, SO_KEEPALIVE) == 1);
+    REQUIRE(option_of(each, IPPROTO_TCP, TCP_KEEPIDLE) == 5);
+    REQUIRE(option_of(each, IPPROTO_TCP, TCP_KEEPINTVL) == 5);
+    REQUIRE(option_of(each, IPPROTO_TCP, TCP_KEEPCNT) == 5);
+  }
+  close_pair(world.where, streams);
+}
+
+TEST_CASE("a stream is tuned as it is told, at both ends") {
+  kernel_world world;
+  detail::stream_tuning plain;
+  plain.no_delay = false;
+  plain.keepalive_idle = std::chrono::seconds(0);
+  plain.send_buffer = 50'000;
+  plain.receive_buffer = 60'000;
+  auto const streams = block_on(world.where, connected_pair(world.where, plain));
+  for (io_handle const each : {streams.client, streams.server}) {
+    INFO((each.value == streams.client.value ? "connected" : "accepted"));
+    REQUIRE(option_of(each, IPPROTO_TCP, TCP_NODELAY) == 0);
+    REQUIRE(option_of(each, SOL_SOCKET, SO_KEEPALIVE) == 0);
+    // Linux counts its own overhead in, twice what is asked for.
+    REQUIRE(option_of(each, SOL_SOCKET, SO_SNDBUF) == 100'000);
+    REQUIRE(option_of(each, SOL_SOCKET, SO_RCVBUF) == 120'000);
+  }
+  close_pair(world.where, streams);
 }
