@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Could go wrong: what the kernel's loopback does wrong between two addresses of one host, and delivery that recurses.
-// Forced by: namesake sockets on both addresses, filled one at a time, and chains of senders that wake each other.
+// Could go wrong: what the kernel's loopback does wrong between two addresses of one host, delivery that recurses, and a peer
+// that is over its limit and is then forgotten.
+// Forced by: namesake sockets on both addresses, filled one at a time, chains of senders that wake each other, and datagrams
+// each of which alone passes every limit.
 
 #include "node/world.hpp"
 
@@ -104,4 +106,77 @@ TEST_CASE("IPv6 addresses work as IPv4 ones do, and do not mix with them") {
   CHECK(one.try_send_to("x", four.local()) == errc::address_family);
   CHECK(four.try_send_to("x", one.local()) == errc::address_family);
   block_on(where, on.close());
+}
+
+// Each of these datagrams alone is more than four receive buffers and the peer's limit: with it, nothing more is delivered.
+TEST_CASE("over its limit a peer waits, for other ports too; nothing is lost, and it goes on when the program has read") {
+  constexpr std::size_t large = 10'000, count = 20;
+  node_limits tiny;
+  tiny.unread_bytes_per_peer = 1000;
+  for (way const how : over_loopback) {
+    INFO(name(how));
+    world w(how, tiny);
+    socket from = w.near_socket(), full = w.far_socket(0, receiving(1000)), other = w.far_socket(0, receiving(1000));
+    auto const stopped = [&] { return w.far().counters().rdsco_reading_stopped; };
+    CHECK_FALSE(from.try_send_to(pattern(0, large), full.local()));
+    CHECK(stopped() == 1);
+    // The other port is free, so these are accepted, and wait.
+    for (std::size_t index = 0; index < count; ++index) CHECK_FALSE(from.try_send_to(pattern(index, large), other.local()));
+    CHECK(from.unacknowledged() == count);
+    CHECK(other.try_receive().ec == errc::would_block);
+    full.try_receive().value().release();
+    // Each one that is delivered stops the peer again.
+    for (std::size_t index = 0; index < count; ++index) {
+      CHECK(stopped() == index + 2);
+      CHECK(from.unacknowledged() == count - index - 1);
+      auto const got = other.try_receive();
+      REQUIRE(!got.ec);
+      CHECK(matches(got.data, index, large));
+      CHECK(other.try_receive().ec == errc::would_block);
+    }
+    CHECK(from.unacknowledged() == 0);
+    CHECK_FALSE(from.try_send_to("last", other.local()));
+    CHECK(other.try_receive().data.size() == 4);
+    CHECK(stopped() == count + 1);
+    for (socket* const each : {&from, &full, &other}) each->close();
+    w.finish();
+  }
+}
+
+namespace {
+
+task<> send_until_acknowledged(socket& from, endpoint there, bool& told) {
+  auto const sent = co_await from.send_to("waits", there, until::acknowledged);
+  told = !sent.ec;
+}
+
+task<> wait_behind_full(world& w, socket& from, socket& full, socket& other) {
+  auto const early = co_await with_timeout(1ms, from.send_to("taken back", other.local(), until::acknowledged));
+  CHECK(early.ec == errc::withdrawn);
+  bool told = false;
+  task_group group(w.where);
+  group.spawn(send_until_acknowledged(from, other.local(), told));
+  for (int turn = 0; turn < 10; ++turn) co_await yield();
+  CHECK_FALSE(told);
+  full.try_receive().value().release();
+  co_await group.join();
+  CHECK(told);
+}
+
+}  // namespace
+
+TEST_CASE("what waits for a peer over its limit can be taken back, and a send until acknowledged is told when it goes on") {
+  node_limits tiny;
+  tiny.unread_bytes_per_peer = 1000;
+  for (way const how : over_loopback) {
+    INFO(name(how));
+    world w(how, tiny);
+    socket from = w.near_socket(), full = w.far_socket(0, receiving(1000)), other = w.far_socket();
+    CHECK_FALSE(from.try_send_to(pattern(0, 10'000), full.local()));
+    block_on(w.where, wait_behind_full(w, from, full, other));
+    CHECK(other.try_receive().data.size() == std::string_view("waits").size());
+    CHECK(other.try_receive().ec == errc::would_block);
+    for (socket* const each : {&from, &full, &other}) each->close();
+    w.finish();
+  }
 }
