@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+// What the text around the tutorial's pieces of code speaks of.
+
+#include <rdsco/block_on.hpp>
+#include <rdsco/node.hpp>
+#include <rdsco/task_group.hpp>
+#include <rdsco/with_timeout.hpp>
+
+#include <chrono>
+#include <string>
+#include <sys/epoll.h>
+
+// The pieces show what they do not go on to use, and call things by names that are taken.
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wunused-variable"
+#pragma GCC diagnostic ignored "-Wunused-but-set-variable"
+
+using namespace std::chrono_literals;
+
+struct tutorial_names {
+  rdsco::loop& loop;
+  rdsco::node& node;
+  rdsco::socket& sock;
+  rdsco::endpoint peer;
+  std::string payload;
+  int epoll;
+  epoll_event* events;
+  int count;
+
+  rdsco::task<> serve(rdsco::socket& at);
+};
