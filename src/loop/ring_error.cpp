@@ -27,8 +27,8 @@ std::string ring_error_text(int error) {
     case ENOMEM:
       return "not enough lockable memory for io_uring's queues. Raise the limit (`ulimit -l`, LimitMEMLOCK= of a systemd unit, "
              "--ulimit memlock= of a container), or ask for smaller queues in loop_options";
-    case ENOSYS: return "this kernel has no io_uring. rdsco needs Linux 5.11, and Linux 6.1 to be fast";
-    case EINVAL: return "this kernel's io_uring is too old. rdsco needs Linux 5.11, and Linux 6.1 to be fast";
+    case ENOSYS: return "this kernel has no io_uring. rdsco needs Linux 6.1 or newer";
+    case EINVAL: return "this kernel's io_uring is too old. rdsco needs Linux 6.1 or newer";
     case EMFILE:
     case ENFILE: return "no descriptor left for io_uring. Raise the limit of open files (`ulimit -n`)";
     default: return "io_uring could not be set up";

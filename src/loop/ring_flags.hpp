@@ -9,9 +9,10 @@
 namespace rdsco::detail {
 
 /// What every kernel must have: completions are not dropped, a wait takes a timeout, sockets need no threads, and what a
-/// submission points to may go away once it is submitted.
+/// submission points to may go away once it is submitted. Multishot polls have no flag of their own; RSRC_TAGS came with the
+/// same kernel, 5.13.
 inline constexpr unsigned ring_features_needed =
-    IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_FAST_POLL | IORING_FEAT_SUBMIT_STABLE;
+    IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_FAST_POLL | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RSRC_TAGS;
 
 /// Tries set-up flags from the best to the plainest; a kernel that does not know a flag says EINVAL, and the next set goes
 /// without it. `set_up(flags)` returns 0 or -errno; so does this.
