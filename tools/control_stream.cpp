@@ -54,7 +54,7 @@ task<std::error_code> control_stream::receive(mutable_buffer all) {
   while (!all.empty()) {
     auto const got = co_await detail::receive_awaiter(where_, stream_, all);
     if (got.ec) co_return got.ec;
-    if (got.data == 0) co_return make_error_code(errc::connection_lost);
+    if (got.data == 0) co_return std::make_error_code(std::errc::connection_reset);
     all = all.subspan(got.data);
   }
   co_return std::error_code();
@@ -65,7 +65,7 @@ task<result<std::string>> control_stream::receive_line() {
   while (line.size() < line_bytes_max) {
     char next = 0;
     auto const got = co_await receive(std::as_writable_bytes(std::span<char>(&next, 1)));
-    if (got == errc::connection_lost || next == '\n') break;
+    if (got == std::errc::connection_reset || next == '\n') break;
     if (got) co_return result<std::string>(got, line);
     line += next;
   }

@@ -26,9 +26,9 @@ class control_stream {
   [[nodiscard]] task<std::error_code> accept();
   /// Connects from `own`. Errors: the system's, timed_out after ten seconds.
   [[nodiscard]] task<std::error_code> connect(address own, endpoint peer);
-  /// Errors: connection_lost, and the system's.
+  /// Errors: the system's.
   [[nodiscard]] task<std::error_code> send(const_buffer all);
-  /// Fills `all`. Errors: connection_lost at the end of the stream, canceled, and the system's.
+  /// Fills `all`. Errors: connection_reset at the end of the stream, canceled, and the system's.
   [[nodiscard]] task<std::error_code> receive(mutable_buffer all);
   /// A line without its end, or what came before the end of the stream; at most 4096 bytes.
   [[nodiscard]] task<result<std::string>> receive_line();

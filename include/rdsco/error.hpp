@@ -28,8 +28,6 @@ enum class errc {
   not_supported,          ///< operation_not_supported: the socket's transport cannot do this
   limit_reached,          ///< not_enough_memory: a limit of the node (peers, sockets, bytes) is exhausted
   out_of_memory,          ///< not_enough_memory: memory was refused
-  bad_frame,              ///< bad_message: the peer sent something that is not RDS; its connection was reset
-  connection_lost,        ///< connection_reset: the connection broke; the node reconnects by itself
   ring_not_permitted,     ///< operation_not_permitted: io_uring is disabled here
   ring_unavailable,       ///< function_not_supported: io_uring cannot be used here
 };

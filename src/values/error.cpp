@@ -46,14 +46,10 @@ constexpr std::array explanations{
     explanation{errc::limit_reached, std::errc::not_enough_memory,
                 "a limit of the node is reached: raise it in the node's options, or close what is no longer needed"},
     explanation{errc::out_of_memory, std::errc::not_enough_memory, "memory was refused: free some, or lower the node's limits"},
-    explanation{errc::bad_frame, std::errc::bad_message,
-                "the peer sent something that is not RDS, and its connection was reset: check what listens at that address"},
-    explanation{errc::connection_lost, std::errc::connection_reset,
-                "the connection broke: the node reconnects by itself; check the network if it does not"},
     explanation{errc::ring_not_permitted, std::errc::operation_not_permitted,
                 "io_uring is forbidden here: allow it (kernel.io_uring_disabled, the container's seccomp profile)"},
     explanation{errc::ring_unavailable, std::errc::function_not_supported,
-                "io_uring cannot be used here: Linux 5.11 or newer is needed"},
+                "io_uring cannot be used here: Linux 6.1 or newer is needed"},
 };
 
 explanation const* find(int value) noexcept {
