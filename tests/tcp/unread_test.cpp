@@ -7,12 +7,16 @@
 // these fit one receive buffer, no port is congested when all of them lie on one side, and no send waits for a reader. More than
 // that is beyond what any RDS can hold: two readers that both wait for each other's port before they read wait for ever, over
 // kernels as well.
+//
+// And over the hard cap: what is not read holds acknowledgements back, so a reader gets on there if its answers need none, or if
+// it does not wait for one for ever (docs/architecture.md, the mutual wait).
 
 #include "support/rig.hpp"
 
 #include <rdsco/sleep.hpp>
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <random>
 
@@ -294,4 +298,118 @@ TEST_CASE("two echo nodes with small buffers and many datagrams between them do 
   right.close();
   block_on(where, first.close());
   block_on(where, second.close());
+}
+
+namespace {
+
+constexpr std::size_t clients_each = 10, asked_each = 100;
+constexpr std::size_t asked = clients_each * asked_each;
+
+/// A node with an echo that holds little unread, and clients that together have ten times as much on the way to the other one.
+struct crowd {
+  crowd(loop& where, std::string_view host, std::size_t echo_send_buffer) {
+    node_options told = on_tcp(host);
+    told.limits.unread_bytes_per_peer = 1000;
+    on = test::open(where, told);
+    socket_options small;
+    small.receive_buffer = 1000;
+    small.send_buffer = echo_send_buffer;
+    echo = bound(on, host, 4000, small);
+    socket_options greedy;
+    greedy.send_buffer = 4000;
+    for (std::size_t index = 0; index < clients_each; ++index) clients.push_back(bound(on, host, 0, greedy));
+  }
+
+  node on;
+  socket echo;
+  std::vector<socket> clients;
+};
+
+task<> ask(socket& from, endpoint whom) {
+  for (std::uint64_t index = 0; index < asked_each; ++index) {
+    auto const payload = pattern(index, payload_bytes);
+    auto const sent = co_await with_timeout(patience, from.send_to(payload, whom));
+    CHECK(!sent.ec);
+    if (sent.ec) co_return;
+  }
+}
+
+task<> take_answers(socket& into) {
+  for (std::uint64_t index = 0; index < asked_each; ++index) {
+    auto const got = co_await with_timeout(patience, into.receive());
+    CHECK(!got.ec);
+    if (got.ec) co_return;
+    CHECK(matches(got.data, index, payload_bytes));
+  }
+}
+
+task<> answer_one_by_one(socket& sock) {
+  for (std::size_t count = 0; count < asked; ++count) {
+    auto const got = co_await with_timeout(patience, sock.receive());
+    if (got.ec) co_return;
+    auto const sent = co_await with_timeout(patience, sock.send_to(got.data.payload(), got.data.from()));
+    if (sent.ec) co_return;
+  }
+}
+
+/// Waits for room no longer than a moment: what finds none is kept, and more is read.
+task<> answer_or_read_on(socket& sock) {
+  struct answer {
+    endpoint whom;
+    std::vector<std::byte> payload;
+  };
+  std::deque<answer> kept;
+  for (std::size_t count = 0; count < asked || !kept.empty();) {
+    auto const got = co_await with_timeout(1ms, sock.receive());
+    if (!got.ec) {
+      std::vector<std::byte> scratch;
+      auto const bytes = got.data.contiguous(scratch);
+      kept.push_back({got.data.from(), std::vector<std::byte>(bytes.begin(), bytes.end())});
+      ++count;
+    }
+    bool room = true;
+    while (room && !kept.empty()) {
+      auto const sent = co_await with_timeout(1ms, sock.send_to(kept.front().payload, kept.front().whom));
+      room = !sent.ec;
+      if (room) kept.pop_front();
+    }
+  }
+}
+
+template <class Echo>
+void crowds_answer_each_other(std::size_t echo_send_buffer, Echo echo_of) {
+  loop where;
+  crowd first(where, "127.0.0.1", echo_send_buffer), second(where, "127.0.0.2", echo_send_buffer);
+  block_on(where, [](loop& l, crowd& one, crowd& other, Echo echo) -> task<> {
+    task_group group(l);
+    for (crowd* const each : {&one, &other}) {
+      group.spawn(echo(each->echo));
+      endpoint const whom = each == &one ? other.echo.local() : one.echo.local();
+      for (socket& client : each->clients) {
+        group.spawn(ask(client, whom));
+        group.spawn(take_answers(client));
+      }
+    }
+    co_await group.join();
+  }(where, first, second, echo_of));
+  for (crowd* const each : {&first, &second}) {
+    CHECK(each->on.counters().rdsco_reading_stopped > 0);
+    CHECK(each->on.counters().recv_delivered == 2 * asked);
+  }
+  for (crowd* const each : {&first, &second}) {
+    each->echo.close();
+    each->clients.clear();
+    block_on(where, each->on.close());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("two echo nodes over their hard caps, neither read by the other for a while, answer everything") {
+  // Room for the answers to whatever may lie unread: while it is answered no acknowledgement needs to come.
+  crowds_answer_each_other(2 * asked * payload_bytes, &answer_one_by_one);
+}
+
+TEST_CASE("two echo nodes over their hard caps that have room for few answers get on if they wait for room with a timeout") {
+  crowds_answer_each_other(2 * payload_bytes, &answer_or_read_on);
 }
