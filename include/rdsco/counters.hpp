@@ -20,6 +20,7 @@ namespace rdsco {
   each(rdsco_connection_replaced) each(rdsco_kick_sent) each(rdsco_drop_bad_frame) each(rdsco_drop_bad_map) \
   each(rdsco_drop_too_large) each(rdsco_drop_pong_limit) each(rdsco_drop_unrequested_pong) \
   each(rdsco_drop_partial_timeout) each(rdsco_drop_memory) each(rdsco_drop_ignored) each(rdsco_reading_stopped) \
+  each(rdsco_reading_stopped_share) \
   each(rdsco_peer_restarted) each(rdsco_retransmitted) each(rdsco_retired_by_pong) each(rdsco_retired_by_ack) \
   each(rdsco_retired_by_tcp) each(rdsco_ack_pings_sent) each(rdsco_ack_frames_sent) each(rdsco_ack_future) each(rdsco_pong_overdue) \
   each(rdsco_withdrawn) each(rdsco_tcp_sends) each(rdsco_tcp_receives) each(rdsco_connect_failed)

@@ -29,8 +29,8 @@ struct node_limits {
   std::size_t sockets = 65536;
   std::size_t accepted_waiting = 4;              ///< accepted streams of one peer that its connection has not taken over yet
   std::size_t queued_pongs = 64;                 ///< unsent answers to pings, per peer; sixteen times as many unacknowledged
-  std::size_t unread_bytes_per_peer = 1u << 20;  ///< taken from one peer for sockets over four times their receive buffer; then that peer is not read
-  std::size_t memory_bytes = 1u << 30;           ///< all datagrams of the node, queued, unacknowledged and lent; sends are refused from just under half of it
+  std::size_t unread_bytes_per_peer = 1u << 20;  ///< taken from one peer for sockets over four times their receive buffer; then that peer is not read, unless it owes us acknowledgements
+  std::size_t memory_bytes = 1u << 30;           ///< all datagrams of the node, queued, unacknowledged and lent; sends are refused from just under half of it, and one peer's unread ones hold a quarter
   std::chrono::nanoseconds partial_message{std::chrono::seconds(30)};  ///< a peer that stops in the middle of a message
   std::chrono::nanoseconds connect{std::chrono::seconds(5)};
 

@@ -35,20 +35,32 @@ std::size_t cost(datagram const& one) noexcept { return one.length + sizeof(data
 
 }  // namespace
 
-void connection::charge_overdraft(datagram& one) noexcept {
-  one.by = this;
+void connection::hold_unread(datagram const& one) noexcept {
+  unread_bytes_ += cost(one);
+  if (over_share_ || unread_bytes_ < node.memory_share_of_peer()) [[likely]] return;
+  over_share_ = true;
+  ++node.counted.rdsco_reading_stopped_share;
+}
+
+void connection::release_unread(datagram const& one) noexcept {
+  unread_bytes_ -= cost(one);
+  if (!over_share_ || unread_bytes_ > node.memory_share_of_peer() / 2) [[likely]] return;
+  over_share_ = false;
+  if (may_read()) by->reading_allowed();
+}
+
+void connection::charge_overdraft(datagram const& one) noexcept {
   overdraft_bytes_ += cost(one);
-  if (reading_stopped_ || overdraft_bytes_ < node.options.limits.unread_bytes_per_peer) return;
-  reading_stopped_ = true;
+  if (overdrawn_ || overdraft_bytes_ < node.options.limits.unread_bytes_per_peer) return;
+  overdrawn_ = true;
   ++node.counted.rdsco_reading_stopped;
 }
 
-void connection::settle_overdraft(datagram& one) noexcept {
-  one.by = nullptr;
+void connection::settle_overdraft(datagram const& one) noexcept {
   overdraft_bytes_ -= cost(one);
-  if (!reading_stopped_ || overdraft_bytes_ > node.options.limits.unread_bytes_per_peer / 2) return;
-  reading_stopped_ = false;
-  by->reading_allowed();
+  if (!overdrawn_ || overdraft_bytes_ > node.options.limits.unread_bytes_per_peer / 2) return;
+  overdrawn_ = false;
+  if (may_read()) by->reading_allowed();
 }
 
 }  // namespace rdsco::detail

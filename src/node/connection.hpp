@@ -45,10 +45,19 @@ class connection {
   /// Ports of the peer may have become free: every waiter looks again, and those for other ports go on waiting.
   void wake_port_waiters() noexcept;
 
-  /// Bytes taken from this peer for sockets that were over their cap.
-  void charge_overdraft(datagram& one) noexcept;
-  void settle_overdraft(datagram& one) noexcept;
-  [[nodiscard]] bool may_read() const noexcept { return !reading_stopped_; }
+  /// A datagram of this peer came into a socket, or left it for good.
+  void hold_unread(datagram const& one) noexcept;
+  void release_unread(datagram const& one) noexcept;
+  /// It is charged to the peer, because its socket is over its cap, or no longer.
+  void charge_overdraft(datagram const& one) noexcept;
+  void settle_overdraft(datagram const& one) noexcept;
+  /// What the peer sends may be taken. Its acknowledgements come in the same stream, and a reader may wait for one of them before it
+  /// reads on: while any is due, only the peer's share of the node's memory stops reading.
+  [[nodiscard]] bool may_read() const noexcept { return !over_share_ && (!overdrawn_ || lane.awaits_acknowledgement()); }
+  /// The path has begun to wait for an acknowledgement.
+  void acknowledgement_awaited() noexcept {
+    if (overdrawn_ && !over_share_) by->reading_allowed();
+  }
 
   node_core& node;
   local_host& host;
@@ -60,8 +69,10 @@ class connection {
   std::unique_ptr<protocol::congestion_map> own_peer_map_;  // made when a port is first marked
   protocol::congestion_map const* peer_map_ = nullptr;
   send_waiter_list port_waiters_;
+  std::size_t unread_bytes_ = 0;  // in all sockets, queued and lent
   std::size_t overdraft_bytes_ = 0;
-  bool reading_stopped_ = false;
+  bool over_share_ = false;
+  bool overdrawn_ = false;
 };
 
 }  // namespace rdsco::detail

@@ -18,7 +18,7 @@ namespace rdsco::detail {
 class acknowledged_send;
 
 struct by_queue;   // the queue a datagram stands in: send, unacknowledged, or a socket's receive queue
-struct by_sender;  // everything a socket has sent and that is not retired
+struct by_sender;  // everything a socket has sent and that is not retired; received, what of it is charged to its peer
 
 enum class datagram_kind : std::uint8_t { data, ping, pong, probe, probe_pong, acknowledgement_ping };
 
@@ -43,6 +43,7 @@ struct datagram : list_hook<by_queue>, list_hook<by_sender> {
   bool transmitting = false;  ///< bytes of it are on their way into the link: it may be orphaned, not freed
   bool orphaned = false;      ///< withdrawn meanwhile: to be freed once its bytes are out
   bool acknowledge_soon = false;
+  bool overdrawn = false;  ///< received: it counts against its peer, because its socket is over its cap
   std::array<std::byte, 16> extensions{};
 
   block_pool* pool = nullptr;
@@ -50,7 +51,7 @@ struct datagram : list_hook<by_queue>, list_hook<by_sender> {
   socket_core* owner = nullptr;
   acknowledged_send* waiting = nullptr;  ///< whoever awaits the acknowledgement
   std::uint64_t stream_end = 0;          ///< TCP: offset in the stream behind its last byte
-  connection* by = nullptr;              ///< outgoing: whose path it stands on. Incoming: the peer charged for it, while overdrawn
+  connection* by = nullptr;              ///< outgoing: whose path it stands on. Incoming: the peer it is from, once in a socket
   void* own_payload = nullptr;           ///< a block that the payload was copied into after the fact
   address from;
 

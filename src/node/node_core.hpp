@@ -58,6 +58,8 @@ class node_core {
   /// Above so many bytes no send is taken. What is queued must not keep the acknowledgements that retire it from being
   /// read, nor take the memory that links need to send it.
   [[nodiscard]] std::size_t memory_for_sending() const noexcept { return memory_for_reading() / 2; }
+  /// What one peer's unread datagrams may hold of it, over all sockets: so much and what one read brings beyond.
+  [[nodiscard]] std::size_t memory_share_of_peer() const noexcept { return memory_for_reading() / 4; }
   [[nodiscard]] node_tables tables();
   [[nodiscard]] std::string to_json();
   [[nodiscard]] std::uint64_t sequence_mark() const noexcept;

@@ -2,6 +2,7 @@
 #include "node/path.hpp"
 
 #include "node/carrier.hpp"
+#include "node/connection.hpp"
 #include "node/ports.hpp"
 #include "node/socket_core.hpp"
 
@@ -76,7 +77,7 @@ void path::begin_transmit(datagram& head) noexcept {
   head.state = datagram_state::unacknowledged;
   head.transmitting = true;
   unacknowledged_.push_back(head);
-  if (repeatable(head)) ++unretired_;
+  if (repeatable(head) && unretired_++ == 0) owner.acknowledgement_awaited();
 }
 
 void path::end_transmit(datagram& done) noexcept {

@@ -25,7 +25,7 @@ socket_core::socket_core(node_core& node, local_host& host, std::uint16_t port, 
       id_(node.next_socket_id()) {}
 
 socket_core::~socket_core() {
-  assert(sent_.empty() && unread_.empty());
+  assert(sent_.empty() && unread_.empty() && charged_.empty());
   unlink();
 }
 
@@ -167,11 +167,13 @@ bool socket_core::deliver(datagram& one, connection& by) noexcept {
   if (!open_) return false;
   one.state = datagram_state::received;
   one.owner = this;
+  one.by = &by;
   unread_.push_back(one);
   ++unread_count_;
   account_unread(one.length);
   ++held_count_;
-  if (over_cap()) by.charge_overdraft(one);
+  by.hold_unread(one);
+  if (over_cap()) charge(one);
   ++node_->counted.recv_queued;
   if (receive_waiter* const first = receive_waiters_.pop_front()) {
     ++claims_;
@@ -191,10 +193,38 @@ void socket_core::account_unread(std::size_t bytes) noexcept {
 void socket_core::settle_unread(datagram& one) noexcept {
   unread_bytes_ -= one.length;
   --held_count_;
+  if (one.overdrawn) uncharge(one);
   if (node_ == nullptr) return;
   node_->counted.recv_bytes_freed_fromsock += one.length;
-  if (one.by != nullptr) one.by->settle_overdraft(one);
+  one.by->release_unread(one);
+  uncharge_what_fits();
   free_port_when_read();
+}
+
+void socket_core::charge(datagram& one) noexcept {
+  one.overdrawn = true;
+  charged_.push_back(one);
+  charged_bytes_ += one.length;
+  ++charged_count_;
+  one.by->charge_overdraft(one);
+}
+
+void socket_core::uncharge(datagram& one) noexcept {
+  one.overdrawn = false;
+  charged_.remove(one);
+  charged_bytes_ -= one.length;
+  --charged_count_;
+  if (node_ != nullptr) one.by->settle_overdraft(one);
+}
+
+// Whatever was consumed made room below the cap, and the oldest that is charged moves in: a peer is never charged for more than the
+// socket's excess.
+void socket_core::uncharge_what_fits() noexcept {
+  while (!charged_.empty()) {
+    datagram& oldest = charged_.front();
+    if (unread_bytes_ - charged_bytes_ + oldest.length > byte_cap() || held_count_ - charged_count_ >= held_count_max) return;
+    uncharge(oldest);
+  }
 }
 
 // A buffer that is too small to have a half is free when it is empty.
@@ -253,6 +283,7 @@ void socket_core::set_buffers(std::size_t send, std::size_t receive) noexcept {
   options_.receive_buffer = receive;
   if (!open_ || node_ == nullptr) return;
   wake_room_waiters();
+  uncharge_what_fits();
   free_port_when_read();
   account_unread(0);
 }

@@ -131,8 +131,13 @@ class socket_core : public list_hook<by_node> {
   [[nodiscard]] bool has_room(std::size_t bytes) const noexcept;
   void wake_room_waiters() noexcept;
   void wake_all(send_waiter_list& waiters) noexcept;
+  void charge(datagram& one) noexcept;
+  void uncharge(datagram& one) noexcept;
+  void uncharge_what_fits() noexcept;
+  [[nodiscard]] std::size_t byte_cap() const noexcept { return options_.receive_buffer * cap_factor; }
+  // What is charged to peers already is not in its way.
   [[nodiscard]] bool over_cap() const noexcept {
-    return unread_bytes_ > options_.receive_buffer * cap_factor || held_count_ > held_count_max;
+    return unread_bytes_ - charged_bytes_ > byte_cap() || held_count_ - charged_count_ > held_count_max;
   }
 
   // Over this many receive buffers a peer's bytes count against the peer.
@@ -166,6 +171,9 @@ class socket_core : public list_hook<by_node> {
   std::size_t unread_count_ = 0;
   std::size_t unread_bytes_ = 0;  // queued and lent
   std::size_t held_count_ = 0;    // likewise
+  sender_list charged_;           // of these, what is over the cap and counts against its peer
+  std::size_t charged_bytes_ = 0;
+  std::size_t charged_count_ = 0;
   std::size_t claims_ = 0;
   receive_waiter_list receive_waiters_;
 };
