@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Could go wrong: a peer that is not read although its acknowledgements are what its reader waits for; a peer that is read again only
 // when nearly everything was consumed; one peer that fills the node's memory through many sockets, so that nobody is read.
+// And a peer in the middle of a message that is closed as too slow while it is we who do not read.
 // Forced by: a flood with nothing but default options at one socket that echoes; readers that take one datagram at a time; many
-// sockets that nobody reads.
+// sockets that nobody reads; memory that is full for longer than a message may take.
 
+#include "node/node_core.hpp"
 #include "support/rig.hpp"
 
 #include <rdsco/sleep.hpp>
@@ -89,8 +91,8 @@ namespace {
 
 // A kernel over which reading can be stopped, with numbers small enough to count.
 struct from_a_kernel : rig {
-  explicit from_a_kernel(node_options const& options, socket_options const& buffers)
-      : peer(at("127.0.0.1"), at("127.0.0.2"), options.tcp.port) {
+  explicit from_a_kernel(node_options const& options, socket_options const& buffers = {}, time_of which = time_of::system)
+      : rig(which), peer(at("127.0.0.1"), at("127.0.0.2"), options.tcp.port) {
     here = test::open(where, options);
     into = bound(here, "127.0.0.2", 4000, buffers);
     add(peer);
@@ -184,4 +186,39 @@ TEST_CASE("one peer with many unread sockets is stopped at its share, and anothe
   service.close();
   client.close();
   for (node* const one : {&victim, &greedy, &modest}) block_on(where, one->close());
+}
+
+TEST_CASE("memory is full while a message is half there: its peer is not too slow, and the rest arrives") {
+  node_options options = on_tcp("127.0.0.2");
+  options.limits.memory_bytes = 2u << 20;
+  options.limits.partial_message = 200ms;
+  from_a_kernel world(options, {}, time_of::test);
+  world.peer.connect();
+  REQUIRE(world.until([&] { return !world.peer.maps.empty(); }));
+  constexpr std::size_t bytes_in_all = 300'000;  // more than a receive that is under way already brings
+  auto const payload = pattern(0, bytes_in_all);
+  protocol::header head;
+  head.sequence = world.peer.next_sent++;
+  head.length = bytes_in_all;
+  head.source_port = 5000;
+  head.destination_port = 4000;
+  auto const bytes = bytes_of(head, payload);
+  auto const half = std::span(bytes).first(1000);
+  world.peer.last()->put(half);
+  auto const inside = [&] {
+    auto const rows = world.here.tables().tcp_sockets;
+    return !rows.empty() && rows[0].data_remaining > 0;
+  };
+  REQUIRE(world.until(inside));
+  detail::datagram* const filling = detail::datagram::make(*world.here.core().pool, (1u << 20) + 1000);
+  REQUIRE(filling != nullptr);
+  world.peer.last()->put(std::span(bytes).subspan(1000));
+  auto const long_after = world.clock.now() + 4 * options.limits.partial_message;
+  REQUIRE(world.until([&] { return world.clock.now() > long_after; }));
+  CHECK(inside());
+  CHECK(world.here.counters().rdsco_drop_partial_timeout == 0);
+  detail::datagram::free(filling);
+  in_order got(bytes_in_all);
+  REQUIRE(world.until([&] { return got.take_from(world.into) == 1; }));
+  CHECK(got.wrong() == 0);
 }

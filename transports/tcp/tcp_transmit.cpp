@@ -91,7 +91,7 @@ void tcp_link::trust_transport() noexcept {
 }
 
 void tcp_link::check_partial_message() noexcept {
-  bool const inside = decoder_.in_message() && by_.may_read();
+  bool const inside = decoder_.in_message() && may_read();
   if (!inside) return partial_deadline_.reset();
   time_point const now = loop_.now();
   // Whoever sends so slowly that not even this much came in the time holds our memory for nothing.
@@ -132,7 +132,7 @@ void tcp_link::watch_pong(time_point now) noexcept {
   watched_.start(lane.pong.port, now, by_.node.options.tcp.pong_patience / 4);
   if (now >= watched_.next_look()) {
     std::uint64_t const taken = outbox_.sent_bytes() - io_.unacknowledged(stream_).value_or(outbox_.sent_bytes());
-    bool const there = by_.may_read() && lane.pong_requested_below(taken);
+    bool const there = may_read() && lane.pong_requested_below(taken);
     switch (watched_.look(now, {there, taken, outbox_.stream_bytes()})) {
       case pong_watch::step::wait: break;
       case pong_watch::step::test_wire:
