@@ -51,7 +51,8 @@ class node {
 
   /// Waits for acknowledgements for at most `patience`, then closes every socket and connection and leaves nothing:
   /// no descriptor, frame or byte but what lent messages still hold. The value is how many datagrams were taken back.
-  [[nodiscard]] task<std::size_t> close(std::chrono::nanoseconds patience = std::chrono::nanoseconds(0));
+  /// close(0ns) closes at once, as the destructor does.
+  [[nodiscard]] task<std::size_t> close(std::chrono::nanoseconds patience = std::chrono::seconds(5));
 
   [[nodiscard]] rdsco::counters const& counters() const noexcept;
   [[nodiscard]] node_tables tables() const;

@@ -241,7 +241,7 @@ void check_node(const_buffer stream, std::uint8_t cuts) {
     check_other_peer_is_heard(healthy, sockets.front());
   }
   sockets.clear();
-  block_on(where, under_test.close());
+  block_on(where, under_test.close(std::chrono::nanoseconds(0)));
   require(under_test.memory_in_use() == 0);
 }
 

@@ -156,8 +156,8 @@ void close_under_traffic(way how, unsigned turns) {
     traffic under(w);
     for (unsigned turn = 0; turn < turns; ++turn) w.where.poll();
     block_on(w.where, [](world& on, task_group& group) -> task<> {
-      co_await on.near().close();
-      if (!on.one_node()) co_await on.far().close();
+      co_await on.near().close(0ns);
+      if (!on.one_node()) co_await on.far().close(0ns);
       co_await group.join();
       CHECK(co_await on.near().close() == 0);
       CHECK(co_await on.far().close() == 0);
@@ -198,6 +198,23 @@ TEST_CASE("the second to close a node is not told before the first") {
     REQUIRE(!sent.ec);
     auto first = w.near().close();
     co_await when_all(std::move(first), close_and_open_again(w));
+  });
+}
+
+TEST_CASE("closing drains unless it is told otherwise") {
+  in(over_tcp, [](world& w) -> task<> {
+    socket from = w.near_socket(), into = w.far_socket(5000);
+    auto const payload = pattern(9, 1000000);
+    CHECK_FALSE(from.try_send_to(payload, into.local()));
+    CHECK(co_await w.near().close() == 0);
+    auto const got = co_await with_timeout(patience, into.receive());
+    REQUIRE(!got.ec);
+    CHECK(matches(got.data, 9, payload.size()));
+  });
+  in(over_tcp, [](world& w) -> task<> {
+    socket from = w.near_socket();
+    CHECK_FALSE(from.try_send_to("one", to(absent, 9)));
+    CHECK(co_await w.near().close(0ns) == 1);
   });
 }
 

@@ -72,7 +72,7 @@ struct world {
     return made;
   }
   void close(node& which) {
-    block_on(where, which.close());
+    block_on(where, which.close(0ns));
     CHECK(which.memory_in_use() == 0);
   }
 

@@ -53,7 +53,7 @@ class rig {
   loop where;
 
  private:
-  static task<> close_into(node& closing, std::size_t& left) { left = co_await closing.close(); }
+  static task<> close_into(node& closing, std::size_t& left) { left = co_await closing.close(0ns); }
 
   detail::seams world(time_of which, detail::ready_policy* order) {
     detail::seams made;

@@ -77,7 +77,7 @@ struct world {
   ~world() {
     from.close();
     task_group group(here);
-    group.spawn([](node& closing) -> task<> { static_cast<void>(co_await closing.close()); }(own));
+    group.spawn([](node& closing) -> task<> { static_cast<void>(co_await closing.close(0ns)); }(own));
     REQUIRE(run([&] { return group.size() == 0; }));
   }
 
