@@ -43,6 +43,7 @@ class message {
 
  private:
   friend class receive_awaiter;
+  friend class receive_into_awaiter;
   friend class socket;
   explicit message(detail::datagram* lent) noexcept : lent_(lent) {}
 

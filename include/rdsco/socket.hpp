@@ -113,6 +113,7 @@ struct received {
   std::size_t copied = 0;  ///< bytes now in the caller's buffer
   std::size_t size = 0;    ///< bytes of the datagram
   endpoint from;
+  message whole;  ///< where truncated: the datagram itself, lent, so that nothing is lost
   [[nodiscard]] bool truncated() const noexcept { return copied < size; }
   received() noexcept = default;
 };
@@ -166,12 +167,12 @@ class socket {
   /// Cancellation: never takes a datagram along; the next receive gets it.
   /// Errors: canceled, closed.
   [[nodiscard]] receive_awaiter receive() noexcept { return receive_awaiter(core_); }
-  /// The next datagram, copied. What does not fit is lost for the program, and reported: received::truncated().
+  /// The next datagram, copied. One that does not fit is reported, received::truncated(), and lent as received::whole.
   /// Lifetime: `into` stays valid until completion.
   [[nodiscard]] receive_into_awaiter receive_into(mutable_buffer into) noexcept { return receive_into_awaiter(core_, into); }
   /// The next datagram if there is one. Errors: would_block, closed.
   [[nodiscard]] result<message> try_receive() noexcept;
-  /// Copies the start of the next datagram without taking it. Errors: would_block, closed.
+  /// Copies the start of the next datagram without taking it; received::whole stays empty. Errors: would_block, closed.
   [[nodiscard]] result<received> peek(mutable_buffer into) noexcept;
 
   /// Where send() goes. It filters nothing: the socket still receives from everybody.

@@ -75,9 +75,10 @@ received copy_out(detail::datagram const& from, mutable_buffer into) noexcept {
 result<received> receive_into_awaiter::await_resume() noexcept {
   detail::datagram* const taken = claimed();
   if (taken == nullptr) return outcome();
-  received const made = copy_out(*taken, into_);
+  received made = copy_out(*taken, into_);
   socket().node()->counted.copy_to_user += made.copied;
-  socket().give_back(*taken);
+  message all(taken);
+  if (made.truncated()) made.whole = std::move(all);
   return made;
 }
 
