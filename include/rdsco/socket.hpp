@@ -179,7 +179,8 @@ class socket {
   std::error_code set_default_peer(endpoint const& to) noexcept;
   [[nodiscard]] endpoint default_peer() const noexcept;
   void set_buffers(std::size_t send, std::size_t receive) noexcept;
-  /// Before the first send only. Errors: may_arrive never; invalid when the socket has sent (std::errc::invalid_argument).
+  /// Before the first send only. Errors: not_supported where the transport cannot tell types apart (TCP, loopback);
+  ///   std::errc::invalid_argument once the socket has sent.
   std::error_code set_type_of_service(std::uint8_t value) noexcept;
 
   /// Takes back every datagram to exactly `to` that is not acknowledged; one already on the wire may still arrive.

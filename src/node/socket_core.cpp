@@ -289,6 +289,7 @@ void socket_core::set_buffers(std::size_t send, std::size_t receive) noexcept {
 }
 
 std::error_code socket_core::set_type_of_service(std::uint8_t value) noexcept {
+  if (!host_.capabilities.type_of_service) return errc::not_supported;
   if (has_sent_) return std::make_error_code(std::errc::invalid_argument);
   options_.type_of_service = value;
   last_used_ = nullptr;

@@ -133,16 +133,42 @@ TEST_CASE("no more peers than the node's limit") {
   w.finish();
 }
 
-TEST_CASE("the type of service is chosen before the first send, and shares one connection where it cannot be told apart") {
+namespace {
+
+/// Does as if TCP could tell types of service apart.
+struct told_apart : tcp {
+  static constexpr transport_capabilities capabilities{.type_of_service = true};
+};
+
+}  // namespace
+
+TEST_CASE("the type of service is chosen before the first send") {
+  loop where;
+  node_options options;
+  options.own<told_apart>(at("127.0.0.1"));
+  options.tcp.port = tcp_port();
+  node on = test::open(where, options);
+  socket from = bound(on, "127.0.0.1"), into = bound(on, "127.0.0.1");
+  CHECK_FALSE(from.set_type_of_service(5));
+  CHECK_FALSE(from.set_type_of_service(6));
+  CHECK_FALSE(from.try_send_to("x", into.local()));
+  CHECK(from.set_type_of_service(7) == std::errc::invalid_argument);
+  from.close();
+  into.close();
+  block_on(where, on.close());
+}
+
+TEST_CASE("types of service that the transport cannot tell apart share one connection, and none can be chosen") {
   in(every_way, [](world& w) -> task<> {
-    socket plain = w.near_socket(), special = w.near_socket(), into = w.far_socket();
-    CHECK_FALSE(special.set_type_of_service(5));
+    socket_options fifth;
+    fifth.type_of_service = 5;
+    socket plain = w.near_socket(), special = w.near_socket(0, fifth), into = w.far_socket();
+    CHECK(plain.set_type_of_service(5) == errc::not_supported);
+    CHECK(plain.set_type_of_service(5) == std::errc::operation_not_supported);
     for (int i = 0; i < 50; ++i) {
       REQUIRE(!(co_await with_timeout(patience, plain.send_to("plain", into.local(), until::acknowledged))).ec);
       REQUIRE(!(co_await with_timeout(patience, special.send_to("special", into.local(), until::acknowledged))).ec);
     }
-    CHECK(special.set_type_of_service(6) == std::errc::invalid_argument);
-    CHECK(plain.set_type_of_service(1) == std::errc::invalid_argument);
     for (int i = 0; i < 100; ++i) REQUIRE(!(co_await with_timeout(patience, into.receive())).ec);
     CHECK(w.near().tables().connections.size() == 1);
     CHECK(w.near().counters().conn_reset == 0);
