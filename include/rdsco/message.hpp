@@ -13,7 +13,7 @@ namespace rdsco {
 
 /// A received datagram, lent: its bytes stay where the transport put them and go back when it is destroyed.
 /// Until then they count against its socket's receive buffer.
-/// Lifetime: it owns its bytes and may outlive its socket and its node.
+/// Lifetime: it owns its bytes and may outlive its socket and its node, not the loop, whose memory they may be.
 /// Threads: that of the node's loop, destruction included.
 class message {
  public:
