@@ -12,10 +12,17 @@ namespace rdsco::test {
 
 inline std::atomic<std::size_t> allocation_count{0};
 
+/// So many more allocations succeed; by default all do.
+inline std::atomic<std::size_t> allocations_left{~std::size_t{0}};
+
 inline std::size_t allocations() noexcept { return allocation_count.load(std::memory_order_relaxed); }
 
 inline void* count_and_allocate(std::size_t size, std::size_t alignment) noexcept {
   allocation_count.fetch_add(1, std::memory_order_relaxed);
+  if (std::size_t const left = allocations_left.load(std::memory_order_relaxed); left != ~std::size_t{0}) {
+    if (left == 0) return nullptr;
+    allocations_left.store(left - 1, std::memory_order_relaxed);
+  }
   size = size == 0 ? alignment : (size + alignment - 1) / alignment * alignment;
   return alignment <= alignof(std::max_align_t) ? std::malloc(size) : std::aligned_alloc(alignment, size);
 }

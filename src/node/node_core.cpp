@@ -81,14 +81,29 @@ result<connection*> node_core::connect_to(local_host& from, address const& peer,
   if (!own && !options.allows(peer)) return errc::peer_not_allowed;
   if (connections_.size() >= options.limits.peers) return errc::limit_reached;
   try {
-    auto made = std::make_unique<connection>(*this, from, key, first_sequence_);
-    made->by = (own ? *local_ : from.by).carry(*made);
-    if (made->by == nullptr) return errc::peer_not_allowed;
-    made->lane.carried_by = made->by.get();
-    return connections_.emplace(key, std::move(made)).first->second.get();
+    return make_connection(from, key, own ? *local_ : from.by);
   } catch (std::bad_alloc const&) {
     return errc::out_of_memory;
   }
+}
+
+// Once its transport carries a connection, nothing may be refused any more: an actor runs.
+result<connection*> node_core::make_connection(local_host& from, connection_key const& key, transport& by) {
+  auto made = std::make_unique<connection>(*this, from, key, first_sequence_);
+  auto const place = connections_.emplace(key, nullptr).first;
+  try {
+    made->by = by.carry(*made);
+  } catch (...) {
+    connections_.erase(place);
+    throw;
+  }
+  if (made->by == nullptr) {
+    connections_.erase(place);
+    return errc::peer_not_allowed;
+  }
+  made->lane.carried_by = made->by.get();
+  place->second = std::move(made);
+  return place->second.get();
 }
 
 void node_core::congestion_changed(local_host& changed) noexcept {
@@ -119,6 +134,7 @@ result<socket_core*> node_core::bind(address const& at, std::uint16_t port, sock
   if (port == 0) return errc::address_in_use;
   if (!bindable(port)) return errc::invalid_port;
   if (own->ports.find(port) != nullptr) return errc::address_in_use;
+  own->ports.make_room();
   socket_core* const made = socket_core::make(*this, *own, port, told);
   living_.push_back(*made);
   own->ports.insert(port, *made);

@@ -75,6 +75,7 @@ class node_core {
  private:
   static constexpr std::size_t one_read_bytes = 4u << 20;
   [[nodiscard]] transport* transport_for(std::string_view name, transport_maker make);
+  [[nodiscard]] result<connection*> make_connection(local_host& host, connection_key const& key, transport& by);
   [[nodiscard]] std::uint16_t free_port(local_host const& host) noexcept;
   void close_sockets() noexcept;
   [[nodiscard]] std::size_t unacknowledged() noexcept;

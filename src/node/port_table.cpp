@@ -6,7 +6,7 @@
 namespace rdsco::detail {
 
 void port_table::insert(std::uint16_t port, socket_core& socket) {
-  if ((size_ + 1) * 2 > slots_.size()) grow();
+  make_room();
   std::size_t at = home(port);
   while (slots_[at].socket != nullptr) at = next(at);
   slots_[at] = {&socket, port};

@@ -20,6 +20,10 @@ class port_table {
       if (here.port == port) return here.socket;
     }
   }
+  /// The next insert() allocates nothing.
+  void make_room() {
+    if ((size_ + 1) * 2 > slots_.size()) grow();
+  }
   /// The port is not in the table.
   void insert(std::uint16_t port, socket_core& socket);
   void erase(std::uint16_t port) noexcept;

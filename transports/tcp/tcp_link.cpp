@@ -9,7 +9,7 @@
 
 namespace rdsco::detail {
 
-tcp_link::tcp_link(tcp_transport& owner, connection& by) noexcept
+tcp_link::tcp_link(tcp_transport& owner, connection& by)
     : owner_(owner),
       by_(by),
       loop_(by.node.where),

@@ -27,7 +27,7 @@ class tcp_transport;
 /// connection that carries nothing. (RDS over TCP: all data flows on connections that the smaller address opened.)
 class tcp_link final : public carrier, public spinner {
  public:
-  tcp_link(tcp_transport& owner, connection& by) noexcept;
+  tcp_link(tcp_transport& owner, connection& by);
   ~tcp_link() override;
 
   // carrier

@@ -28,17 +28,18 @@ void tcp_transport::start() {
 
 std::unique_ptr<carrier> tcp_transport::carry(connection& by) {
   auto made = std::make_unique<tcp_link>(*this, by);
-  links_.push_back(made.get());
-  connections_.push_back(&by);
+  // Whatever may be refused comes before anything points at what would go again.
+  if (carried_.size() == carried_.capacity()) carried_.reserve(2 * carried_.size() + 8);
   actors_.spawn(run_path(by, *made));
+  carried_.push_back({made.get(), &by});
   return made;
 }
 
 void tcp_transport::congestion_changed(local_host& host) noexcept {
-  for (connection* const each : connections_) {
-    if (&each->host != &host) continue;
-    each->lane.map_due = true;
-    each->by->map_changed();
+  for (carried const& each : carried_) {
+    if (&each.by->host != &host) continue;
+    each.by->lane.map_due = true;
+    each.link->map_changed();
   }
 }
 
@@ -75,7 +76,7 @@ mutable_buffer tcp_transport::scratch(tcp_link const& reader) noexcept {
 
 task<> tcp_transport::close() {
   for (auto& each : listeners_) each->stop();
-  for (tcp_link* const each : links_) each->stop();
+  for (carried const& each : carried_) each.link->stop();
   co_await actors_.join();
 }
 

@@ -48,8 +48,11 @@ class tcp_transport final : public transport {
   std::unique_ptr<std::byte[]> scratch_;
   tcp_link const* scratch_reader_ = nullptr;
   std::vector<std::unique_ptr<listener>> listeners_;
-  std::vector<tcp_link*> links_;
-  std::vector<connection*> connections_;
+  struct carried {
+    tcp_link* link;
+    connection* by;
+  };
+  std::vector<carried> carried_;
   task_group actors_;
 };
 
