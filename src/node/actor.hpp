@@ -20,7 +20,7 @@ concept path_link = requires(Link& link, std::uint32_t events) {
   { link.establish() } -> std::same_as<task<bool>>;
   /// Takes what has arrived. False: the connection is over.
   { link.receive() } -> std::same_as<bool>;
-  /// Sends what is queued, as far as it goes. False: the connection is over.
+  /// Sends what is queued, as far as it goes, and looks again by itself where path::probe_due(). False: the connection is over.
   { link.transmit() } -> std::same_as<bool>;
   /// Datagrams reached sockets in the last receive(): their readers may answer.
   { link.answers_expected() } -> std::same_as<bool>;
@@ -39,10 +39,11 @@ task<> run_path(connection& by, Link& link) {
     bool const connected = co_await link.establish();
     if (!connected) co_return;
     static_cast<void>(lane.state.apply(protocol::path_event::established));
-    lane.begin_connection(make_probe_datagram(by.node));
+    lane.begin_connection();
     while (link.receive()) {
       // Whoever was woken may answer within this turn; then the answer takes our acknowledgement along.
       if (link.answers_expected()) co_await link.signal().yield();
+      if (lane.probe_due()) lane.announce(make_probe_datagram(by.node));
       if (!link.transmit()) break;
       std::uint32_t const events = co_await link.signal().next();
       link.note(events);

@@ -144,17 +144,22 @@ void path::acknowledged_by_transport(std::uint64_t stream_offset, std::uint64_t&
   }
 }
 
-void path::begin_connection(datagram* probe) noexcept {
+void path::begin_connection() noexcept {
   received.begin_connection();
   owed_ = {};
   map_due = true;
   pong = {};
   pong_seen = false;
   mode = acknowledgement_mode::unknown;
-  probe_unsent = probe != nullptr;
+  probe_unsent = true;
+  probe_due_ = true;
+}
+
+void path::announce(datagram* probe) noexcept {
   if (probe == nullptr) return;
+  probe_due_ = false;
   probe->state = datagram_state::unsent;
-  // Behind the retransmissions and ahead of every fresh number: a peer drops an old number that follows a newer one.
+  // A peer drops an old number that follows a newer one.
   auto fresh = unsent_.begin();
   while (fresh != unsent_.end() && fresh->retransmitted) ++fresh;
   unsent_.insert(fresh, *probe);

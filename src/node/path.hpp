@@ -75,8 +75,12 @@ class path {
     return head;
   }
 
-  /// A connection is established: retransmissions first, then `probe`, then what is new.
-  void begin_connection(datagram* probe) noexcept;
+  /// A connection is established. The order on it: retransmissions, the probe, what is new.
+  void begin_connection() noexcept;
+  /// The probe of this connection could not be made yet.
+  [[nodiscard]] bool probe_due() const noexcept { return probe_due_; }
+  /// Puts it behind the retransmissions and ahead of every fresh number. Null: there was no memory, and it stays due.
+  void announce(datagram* probe) noexcept;
   /// The connection is gone: what is unacknowledged is to be sent again, ahead of everything else and in order.
   void reset() noexcept;
 
@@ -145,6 +149,7 @@ class path {
   datagram_list unacknowledged_;
   std::size_t unretired_ = 0;  // on unacknowledged_, without what only asks for acknowledgements
   bool urgent_ = false;
+  bool probe_due_ = false;
   owed owed_;
   std::uint16_t next_pong_port_ = 0;
 };

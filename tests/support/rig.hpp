@@ -17,8 +17,8 @@ enum class time_of { system, test };
 /// for together. With time_of::test its clock goes to the next deadline once nothing else moves.
 class rig {
  public:
-  explicit rig(time_of which = time_of::system, detail::ready_policy* order = nullptr)
-      : where(loop_options(), world(which, order)), by_hand_(which == time_of::test) {}
+  explicit rig(time_of which = time_of::system, detail::ready_policy* order = nullptr, detail::memory_source* memory = nullptr)
+      : where(loop_options(), world(which, order, memory)), by_hand_(which == time_of::test) {}
 
   void add(scripted_peer& one) { peers_.push_back(&one); }
   void remove(scripted_peer& one) { std::erase(peers_, &one); }
@@ -55,9 +55,10 @@ class rig {
  private:
   static task<> close_into(node& closing, std::size_t& left) { left = co_await closing.close(0ns); }
 
-  detail::seams world(time_of which, detail::ready_policy* order) {
+  detail::seams world(time_of which, detail::ready_policy* order, detail::memory_source* memory) {
     detail::seams made;
     made.policy = order;
+    made.memory = memory;
     if (which == time_of::test) made.clock = &clock;
     return made;
   }

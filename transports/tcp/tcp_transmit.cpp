@@ -75,8 +75,9 @@ bool tcp_link::transmit() noexcept {
   if (by_.lane.mode == acknowledgement_mode::transport) trust_transport();
   deadline_passed_ = false;
   if (outbox_.empty() && by_.lane.idle()) outbox_.rest();
-  // Memory for staging was refused: look again soon.
-  if (outbox_.empty() && by_.lane.has_unsent()) plan_at(loop_.now() + by_.node.options.tcp.acknowledge_within);
+  // Memory for staging or for the probe was refused: look again soon.
+  bool const refused = outbox_.empty() && (by_.lane.has_unsent() || by_.lane.map_due);
+  if (refused || by_.lane.probe_due()) plan_at(loop_.now() + by_.node.options.tcp.acknowledge_within);
   // Everything queued so far is out: the event that announced it needs no turn of its own.
   if (!by_.lane.has_unsent() && !by_.lane.map_due && !broken_) signal_.settle(event_work);
   plan();
