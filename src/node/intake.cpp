@@ -186,7 +186,7 @@ void intake::take_pong(protocol::header const& head) noexcept {
     return;
   }
   socket_core* const to = by_.host.ports.find(head.destination_port);
-  if (to == nullptr || !to->expects_pong()) {
+  if (to == nullptr || !to->expects_pong(by_)) {
     ++by_.node.counted.rdsco_drop_unrequested_pong;
     return;
   }

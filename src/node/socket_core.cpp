@@ -6,6 +6,7 @@
 #include <rdsco/loop.hpp>
 
 #include <cassert>
+#include <new>
 
 namespace rdsco::detail {
 
@@ -97,13 +98,16 @@ socket_core::admitted socket_core::admit(const_buffers const& payload, endpoint 
   if (answer.verdict != admission::accepted) return answer;
   datagram* const made = make_datagram(payload, to, waiting, answer.by);
   if (made == nullptr) return {admission::refused, errc::limit_reached};
+  if (made->kind == datagram_kind::ping && !await_pong(*answer.by)) {
+    datagram::free(made);
+    return {admission::refused, errc::out_of_memory};
+  }
   made->waiting = waiting;
   if (waiting != nullptr) waiting->sent = made;
   send_bytes_ += made->length;
   ++sent_count_;
   has_sent_ = true;
   sent_.push_back(*made);
-  if (made->kind == datagram_kind::ping) ++pings_waiting_;
   made->acknowledge_soon = waiting != nullptr || send_bytes_ * 2 >= options_.send_buffer;
   ++node_->counted.send_queued;
   answer.sent = made;
@@ -156,7 +160,7 @@ void socket_core::take_back(datagram& one, errc why) noexcept {
   // A datagram whose bytes are half out must be finished, and so needs memory that stays.
   if (one.transmitting && !one.take_payload_over()) one.by->by->break_off();
   // A ping that never left has no answer to come.
-  if (one.kind == datagram_kind::ping && one.untouched() && pings_waiting_ != 0) --pings_waiting_;
+  if (one.kind == datagram_kind::ping && one.untouched()) static_cast<void>(expects_pong(*one.by));
   discharge(one);
   if (node_ != nullptr) ++node_->counted.rdsco_withdrawn;
   one.by->lane.withdraw(one);
@@ -249,10 +253,26 @@ void socket_core::give_back(datagram& lent) noexcept {
   let_go();
 }
 
-bool socket_core::expects_pong() noexcept {
-  if (pings_waiting_ == 0) return false;
-  --pings_waiting_;
+bool socket_core::await_pong(connection const& by) noexcept {
+  for (awaited_pongs& each : pongs_)
+    if (each.by == &by) return ++each.count, true;
+  try {
+    pongs_.push_back({&by, 1});
+  } catch (std::bad_alloc const&) {
+    return false;
+  }
   return true;
+}
+
+bool socket_core::expects_pong(connection const& by) noexcept {
+  for (awaited_pongs& each : pongs_) {
+    if (each.by != &by) continue;
+    if (--each.count != 0) return true;
+    each = pongs_.back();
+    pongs_.pop_back();
+    return true;
+  }
+  return false;
 }
 
 void socket_core::close() noexcept {

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace rdsco::detail {
 
@@ -84,8 +85,8 @@ class socket_core : public list_hook<by_node> {
     ++counted_->recv_delivered;
     return taken;
   }
-  /// A pong came in: true, once for each ping of ours, where one is awaited.
-  [[nodiscard]] bool expects_pong() noexcept;
+  /// A pong came in by this connection: true, once for each ping of ours that left by it, where one is awaited.
+  [[nodiscard]] bool expects_pong(connection const& by) noexcept;
   void wait_to_receive(receive_waiter& waiter) noexcept { receive_waiters_.push_back(waiter); }
   /// A woken receiver resumes: its claim ends, whether it takes the datagram or leaves it to the next one.
   void end_claim(bool taken) noexcept;
@@ -128,6 +129,7 @@ class socket_core : public list_hook<by_node> {
     --sent_count_;
     one.owner = nullptr;
   }
+  [[nodiscard]] bool await_pong(connection const& by) noexcept;
   [[nodiscard]] bool has_room(std::size_t bytes) const noexcept;
   void wake_room_waiters() noexcept;
   void wake_all(send_waiter_list& waiters) noexcept;
@@ -162,7 +164,11 @@ class socket_core : public list_hook<by_node> {
 
   std::size_t send_bytes_ = 0;
   std::size_t sent_count_ = 0;
-  std::size_t pings_waiting_ = 0;
+  struct awaited_pongs {
+    connection const* by;
+    std::size_t count;
+  };
+  std::vector<awaited_pongs> pongs_;  // of few peers at a time
   sender_list sent_;
   send_waiter_list room_waiters_;
   send_waiter_list drain_waiters_;

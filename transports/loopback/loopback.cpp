@@ -65,7 +65,7 @@ class loopback_carrier final : public carrier {
     ping.source_port = 0;
     ping.destination_port = asker;
     socket_core* const to = by_.host.ports.find(asker);
-    if (to != nullptr && to->expects_pong()) {
+    if (to != nullptr && to->expects_pong(by_)) {
       deliver(ping, by_.host, asker, by_.key.peer);
     } else {
       datagram::free(&ping);
