@@ -38,7 +38,7 @@ task<> run_path(connection& by, Link& link) {
   for (;;) {
     bool const connected = co_await link.establish();
     if (!connected) co_return;
-    static_cast<void>(lane.state.apply(protocol::path_event::established));
+    lane.happened(protocol::path_event::established);
     lane.begin_connection();
     while (link.receive()) {
       // Whoever was woken may answer within this turn; then the answer takes our acknowledgement along.
@@ -49,9 +49,9 @@ task<> run_path(connection& by, Link& link) {
       link.note(events);
     }
     lane.state.drop();
-    static_cast<void>(lane.state.apply(protocol::path_event::shutdown));
+    lane.happened(protocol::path_event::shutdown);
     co_await link.tear_down();
-    static_cast<void>(lane.state.apply(protocol::path_event::torn_down));
+    lane.happened(protocol::path_event::torn_down);
     ++by.node.counted.conn_reset;
     lane.reset();
   }

@@ -6,6 +6,7 @@
 #include "protocol/path_state.hpp"
 #include "protocol/sequence.hpp"
 
+#include <rdsco/detail/check.hpp>
 #include <rdsco/detail/ready.hpp>
 
 #include <cstddef>
@@ -103,6 +104,12 @@ class path {
   [[nodiscard]] bool owes_acknowledgement() const noexcept { return owed_.messages != 0; }
   [[nodiscard]] bool owes_acknowledgement_now() const noexcept {
     return owed_.at_once || owed_.messages >= owed_messages_max || owed_.bytes >= owed_bytes_max;
+  }
+
+  /// Moves the state. An event that cannot happen in it is a mistake of the link, and caught.
+  void happened(protocol::path_event event) noexcept {
+    bool const possible = state.apply(event);
+    RDSCO_CHECK(possible, "an event that cannot happen in the state of its path");
   }
 
   // --- state -----------------------------------------------------------------------------------------------------

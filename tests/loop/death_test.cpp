@@ -2,51 +2,20 @@
 // Wrong could go: something is destroyed while somebody still waits in it, and memory is written after its end, much later.
 // Forced by: doing just that in a child process, which must print why and abort, in release builds too.
 #include "loop/worlds.hpp"
+#include "support/last_words.hpp"
 
 #include <rdsco/block_on.hpp>
 #include <rdsco/sleep.hpp>
 #include <rdsco/task_group.hpp>
 
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
 #include <optional>
 #include <stdexcept>
-#include <string>
 
 using namespace rdsco;
 using namespace rdsco::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// What `function` prints before it aborts; empty when it does not abort.
-template <class F>
-std::string last_words(F function) {
-  int ends[2];
-  REQUIRE(::pipe(ends) == 0);
-  pid_t const child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    ::dup2(ends[1], STDERR_FILENO);
-    rlimit const no_core{0, 0};
-    ::setrlimit(RLIMIT_CORE, &no_core);
-    std::signal(SIGABRT, SIG_DFL);
-    function();
-    ::_exit(0);
-  }
-  ::close(ends[1]);
-  std::string text;
-  std::array<char, 256> piece;
-  for (ssize_t got = 0; (got = ::read(ends[0], piece.data(), piece.size())) > 0;)
-    text.append(piece.data(), static_cast<std::size_t>(got));
-  ::close(ends[0]);
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? text : std::string();
-}
 
 task<> sleeper() { (void)co_await sleep(1h); }
 task<> thrower() {

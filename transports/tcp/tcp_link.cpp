@@ -93,7 +93,7 @@ task<bool> tcp_link::establish() {
       co_return false;
     }
     if (!offered_.empty()) {
-      static_cast<void>(by_.lane.state.apply(protocol::path_event::connect));
+      by_.lane.happened(protocol::path_event::connect);
       adopt(std::exchange(offered_.front(), io_handle()));
       offered_.pop_front();
       co_return true;
@@ -115,13 +115,13 @@ task<bool> tcp_link::open_connection() {
     co_return false;
   }
   ever_wanted_ = true;
-  static_cast<void>(by_.lane.state.apply(protocol::path_event::connect));
+  by_.lane.happened(protocol::path_event::connect);
   bool const connected = co_await try_connect();
   if (connected) {
     adopt(std::exchange(stream_, io_handle()));
     co_return true;
   }
-  static_cast<void>(by_.lane.state.apply(protocol::path_event::connect_failed));
+  by_.lane.happened(protocol::path_event::connect_failed);
   ++by_.node.counted.rdsco_connect_failed;
   schedule_attempt();
   co_return false;
