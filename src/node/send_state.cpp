@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <rdsco/detail/send_state.hpp>
 
-#include "node/connection.hpp"
+#include "node/node_core.hpp"
 #include "node/socket_core.hpp"
+
+#include <utility>
 
 namespace rdsco::detail {
 
@@ -26,7 +28,10 @@ bool send_state::attempt() noexcept {
   attempting_ = false;
   switch (answer.verdict) {
     case socket_core::admission::refused: return finish(answer.why);
-    case socket_core::admission::port_congested: answer.by->wait_for_port(*this); return false;
+    case socket_core::admission::port_congested:
+      if (!std::exchange(blocked_, true)) ++answer.by->node.counted.cong_send_blocked;
+      answer.by->wait_for_port(*this);
+      return false;
     case socket_core::admission::buffer_full: from_->wait_for_room(*this); return false;
     case socket_core::admission::accepted: break;
   }

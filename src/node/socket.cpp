@@ -119,7 +119,7 @@ std::error_code socket::try_send_to(const_buffers payload, endpoint const& to) n
   auto const answer = core_->admit(payload, to, nullptr);
   switch (answer.verdict) {
     case detail::socket_core::admission::refused: return answer.why;
-    case detail::socket_core::admission::port_congested: return errc::congested;
+    case detail::socket_core::admission::port_congested: ++core_->node()->counted.cong_send_error; return errc::congested;
     case detail::socket_core::admission::buffer_full: return errc::would_block;
     case detail::socket_core::admission::accepted: break;
   }

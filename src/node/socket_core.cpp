@@ -59,10 +59,7 @@ socket_core::admitted socket_core::probe(std::size_t bytes, endpoint const& to) 
     if (auto const why = check(bytes, to); why != errc()) return {admission::refused, why};
     if (auto const why = route(to); why != errc()) return {admission::refused, why};
   }
-  if (last_used_->congested(to.port)) [[unlikely]] {
-    ++node_->counted.cong_send_error;
-    return {admission::port_congested, {}, last_used_};
-  }
+  if (last_used_->congested(to.port)) [[unlikely]] return {admission::port_congested, {}, last_used_};
   if (!has_room(bytes)) [[unlikely]] {
     ++node_->counted.send_queue_full;
     return {admission::buffer_full, {}, last_used_};

@@ -72,6 +72,7 @@ void tcp_link::note(std::uint32_t events) noexcept {
     armed_ = false;
     lent_ready_ = true;
   }
+  if ((events & event_written) != 0) ++by_.node.counted.tcp_write_space_calls;
   if ((events & event_tick) != 0) deadline_passed_ = true;
 }
 

@@ -45,6 +45,7 @@ class send_state : public send_waiter, public acknowledged_send {
   endpoint to_;
   bool acknowledged_;
   bool attempting_ = false;
+  bool blocked_ = false;  // it has waited for the port
 };
 
 /// Waits until a send of some size could be accepted, without sending.
