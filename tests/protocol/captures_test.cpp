@@ -180,7 +180,7 @@ std::vector<std::string> const tcp_captures{
     "tcp5-duel-2",              "tcp6-higher-initiates",              "tcp7-userspace-passive-peer-npaths4"};
 
 std::vector<std::string> const verbs_captures{"ib1-setup-datagram-ping", "ib2-congestion", "ib3-tos5-connection",
-                                              "ib4-rdma-stress-D8192", "ib5-peer-unload"};
+                                              "ib4-rdma-stress-D8192", "ib5-peer-unload", "ib6-reconnect"};
 
 }  // namespace
 
