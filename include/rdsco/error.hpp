@@ -21,6 +21,7 @@ enum class errc {
   closed,                 ///< bad_file_descriptor: the socket or node was closed
   invalid_address,        ///< invalid_argument: wildcard, multicast or broadcast where one host is needed
   invalid_port,           ///< invalid_argument: a port that cannot be bound or sent to
+  invalid_options,        ///< invalid_argument: a limit in the node's options with which nothing could work
   address_in_use,         ///< address_in_use: another socket of the node, or another process, has it
   address_not_owned,      ///< address_not_available: the node was not told to own this address
   address_family,         ///< address_family_not_supported: IPv4 and IPv6 mixed in one operation

@@ -25,7 +25,7 @@ class node {
  public:
   /// Opens the node and listens. Nothing stays behind where it fails.
   /// Errors: address_in_use (another process, or the kernel's rds_tcp module, has the TCP port of an address),
-  ///   address_not_owned (this host does not have the address), invalid_address.
+  ///   address_not_owned (this host does not have the address), invalid_address, invalid_options (limits that cannot work).
   [[nodiscard]] static result<node> open(loop& where, node_options const& options);
 
   node() noexcept;  ///< no node

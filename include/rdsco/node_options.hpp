@@ -22,15 +22,15 @@ struct subnet {
   [[nodiscard]] bool contains(address const& candidate) const noexcept;
 };
 
-/// Bounds of a node. RDS has no authentication, so whatever a peer can make grow has one; each has a counter.
+/// Bounds of a node. RDS has no authentication, so whatever a peer can make grow has one; each has a counter. None may be zero.
 struct node_limits {
-  std::size_t message_bytes = 1u << 20;          ///< largest datagram sent or accepted (the kernel's limit)
+  std::size_t message_bytes = 1u << 20;          ///< largest datagram sent or accepted (the kernel's limit); below 4 MiB less a header
   std::size_t peers = 1024;                      ///< connections, each a (local address, peer address, type of service)
   std::size_t sockets = 65536;
   std::size_t accepted_waiting = 4;              ///< accepted streams of one peer that its connection has not taken over yet
   std::size_t queued_pongs = 64;                 ///< unsent answers to pings, per peer; sixteen times as many unacknowledged
   std::size_t unread_bytes_per_peer = 1u << 20;  ///< taken from one peer for sockets over four times their receive buffer; then that peer is not read, unless it owes us acknowledgements
-  std::size_t memory_bytes = 1u << 30;           ///< all datagrams of the node, queued, unacknowledged and lent; sends are refused from just under half of it, and one peer's unread ones hold a quarter
+  std::size_t memory_bytes = 1u << 30;           ///< all datagrams of the node, queued, unacknowledged and lent; sends are refused from just under half of it, and one peer's unread ones hold a quarter. At least four times message_bytes and 1 MiB
   std::chrono::nanoseconds partial_message{std::chrono::seconds(30)};  ///< a peer that stops in the middle of a message
   std::chrono::nanoseconds connect{std::chrono::seconds(5)};
 

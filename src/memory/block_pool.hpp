@@ -67,6 +67,8 @@ class block_pool {
   void abandon() noexcept;
 
   [[nodiscard]] counts const& now() const noexcept { return counts_; }
+  /// allocate() is never asked for more with success.
+  [[nodiscard]] static constexpr std::size_t largest() noexcept { return class_bytes_.back() - sizeof(block); }
   /// Bytes that a block for `bytes` really takes.
   [[nodiscard]] static constexpr std::size_t block_bytes(std::size_t bytes) noexcept {
     return class_bytes_[class_of(bytes + sizeof(block))];

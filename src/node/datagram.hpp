@@ -58,6 +58,8 @@ struct datagram : list_hook<by_queue>, list_hook<by_sender> {
   std::byte const* bytes = nullptr;         ///< the payload where it is contiguous
   std::span<const_buffer const> gathered;   ///< the payload where it is a gather list in its sender's memory
 
+  /// So many bytes fit a block beside the head.
+  [[nodiscard]] static std::size_t payload_max() noexcept { return block_pool::largest() - sizeof(datagram); }
   /// Room for `payload` bytes behind the head. Null where memory was refused.
   [[nodiscard]] static datagram* make(block_pool& pool, std::size_t payload) noexcept {
     void* const memory = pool.allocate(sizeof(datagram) + payload);

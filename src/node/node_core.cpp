@@ -23,6 +23,16 @@ std::uint32_t new_generation(loop& where) {
   return drawn == 0 ? 1 : drawn;
 }
 
+// A message must fit a block, a send of one must be taken while links hold a little memory, and one must be received while as much as
+// is read into is held.
+bool can_work(node_limits const& told) noexcept {
+  constexpr std::size_t for_links = 256 * 1024;
+  bool const some = told.message_bytes != 0 && told.peers != 0 && told.sockets != 0 && told.accepted_waiting != 0 &&
+                    told.queued_pongs != 0 && told.unread_bytes_per_peer != 0;
+  bool const time = told.partial_message > std::chrono::nanoseconds(0) && told.connect > std::chrono::nanoseconds(0);
+  return some && time && told.message_bytes <= datagram::payload_max() && told.memory_bytes / 4 >= told.message_bytes + for_links;
+}
+
 }  // namespace
 
 node_core::node_core(loop& on, node_options const& told)
@@ -49,6 +59,7 @@ transport* node_core::transport_for(std::string_view name, transport_maker make)
 }
 
 std::error_code node_core::open() {
+  if (!can_work(options.limits)) return errc::invalid_options;
   local_ = transport_for("loopback", options.local_traffic);
   for (auto const& own : options.owned()) {
     if (own.at.is_unspecified() || own.at.is_multicast()) return errc::invalid_address;

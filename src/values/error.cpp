@@ -33,6 +33,9 @@ constexpr std::array explanations{
     explanation{errc::invalid_address, std::errc::invalid_argument,
                 "invalid address: name one host, not a wildcard, multicast or broadcast address"},
     explanation{errc::invalid_port, std::errc::invalid_argument, "invalid port: it cannot be bound or sent to; name another one"},
+    explanation{errc::invalid_options, std::errc::invalid_argument,
+                "node options that cannot work: a limit is zero, message_bytes is not below 4 MiB, or memory_bytes is less than four times "
+                "message_bytes and 1 MiB"},
     explanation{errc::address_in_use, std::errc::address_in_use,
                 "address in use: another socket of the node, or another process, has it; choose another port or close that one"},
     explanation{errc::address_not_owned, std::errc::address_not_available,

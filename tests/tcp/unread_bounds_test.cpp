@@ -190,7 +190,7 @@ TEST_CASE("one peer with many unread sockets is stopped at its share, and anothe
 
 TEST_CASE("memory is full while a message is half there: its peer is not too slow, and the rest arrives") {
   node_options options = on_tcp("127.0.0.2");
-  options.limits.memory_bytes = 2u << 20;
+  options.limits.memory_bytes = 5u << 20;
   options.limits.partial_message = 200ms;
   from_a_kernel world(options, {}, time_of::test);
   world.peer.connect();
@@ -210,7 +210,7 @@ TEST_CASE("memory is full while a message is half there: its peer is not too slo
     return !rows.empty() && rows[0].data_remaining > 0;
   };
   REQUIRE(world.until(inside));
-  detail::datagram* const filling = detail::datagram::make(*world.here.core().pool, (1u << 20) + 1000);
+  detail::datagram* const filling = detail::datagram::make(*world.here.core().pool, (5u << 19) + 1000);
   REQUIRE(filling != nullptr);
   world.peer.last()->put(std::span(bytes).subspan(1000));
   auto const long_after = world.clock.now() + 4 * options.limits.partial_message;

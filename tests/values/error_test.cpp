@@ -19,7 +19,7 @@ using namespace rdsco;
 
 namespace {
 
-constexpr std::array<std::pair<errc, std::errc>, 21> equivalents{{
+constexpr std::array<std::pair<errc, std::errc>, 22> equivalents{{
     {errc::canceled, std::errc::operation_canceled},
     {errc::timed_out, std::errc::timed_out},
     {errc::withdrawn, std::errc::operation_canceled},
@@ -32,6 +32,7 @@ constexpr std::array<std::pair<errc, std::errc>, 21> equivalents{{
     {errc::closed, std::errc::bad_file_descriptor},
     {errc::invalid_address, std::errc::invalid_argument},
     {errc::invalid_port, std::errc::invalid_argument},
+    {errc::invalid_options, std::errc::invalid_argument},
     {errc::address_in_use, std::errc::address_in_use},
     {errc::address_not_owned, std::errc::address_not_available},
     {errc::address_family, std::errc::address_family_not_supported},
