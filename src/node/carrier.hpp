@@ -6,6 +6,7 @@
 #include <rdsco/task.hpp>
 
 #include <memory>
+#include <string_view>
 #include <system_error>
 
 namespace rdsco::detail {
@@ -41,6 +42,7 @@ class transport {
   transport& operator=(transport const&) = delete;
   virtual ~transport() = default;
 
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
   /// The node owns this address: takes what peers will connect to. Nothing is under way yet.
   [[nodiscard]] virtual std::error_code open(local_host&) = 0;
   /// Every address is open: peers are let in from now on.

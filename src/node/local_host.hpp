@@ -9,8 +9,6 @@
 #include <rdsco/fwd.hpp>
 #include <rdsco/node_options.hpp>
 
-#include <string_view>
-
 namespace rdsco::detail {
 
 /// One address that the node owns: who is bound there, which of its ports are congested, and who carries its traffic.
@@ -18,13 +16,12 @@ struct local_host {
   node_core& node;
   address at;
   transport& by;
-  std::string_view transport_name;
   transport_capabilities capabilities;
   port_table ports;
   protocol::congestion_map congested;
 
   local_host(node_core& owner, node_options::owned_address const& own, transport& carried_by) noexcept
-      : node(owner), at(own.at), by(carried_by), transport_name(own.transport), capabilities(own.capabilities) {}
+      : node(owner), at(own.at), by(carried_by), capabilities(own.capabilities) {}
 };
 
 }  // namespace rdsco::detail

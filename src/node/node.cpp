@@ -68,7 +68,7 @@ task<std::size_t> node::close(std::chrono::nanoseconds patience) {
 std::string_view node::transport_of(address const& at) const noexcept {
   if (core_ == nullptr) return {};
   detail::local_host const* const own = core_->host(at);
-  return own == nullptr ? std::string_view() : own->transport_name;
+  return own == nullptr ? std::string_view() : own->by.name();
 }
 
 counters const& node::counters() const noexcept { return core_->counted; }

@@ -51,24 +51,23 @@ node_core::~node_core() {
   pool->abandon();
 }
 
-transport* node_core::transport_for(std::string_view name, transport_maker make) {
+transport& node_core::transport_for(node_options::owned_address const& own) {
   for (auto& known : transports_)
-    if (known.name == name) return known.made.get();
-  transports_.push_back({name, make(*this)});
-  return transports_.back().made.get();
+    if (known->name() == own.transport) return *known;
+  return *transports_.emplace_back(own.make(*this));
 }
 
 std::error_code node_core::open() {
   if (!can_work(options.limits)) return errc::invalid_options;
-  local_ = transport_for("loopback", options.local_traffic);
+  local_ = transports_.emplace_back(options.local_traffic(*this)).get();
   for (auto const& own : options.owned()) {
     if (own.at.is_unspecified() || own.at.is_multicast()) return errc::invalid_address;
     if (host(own.at) != nullptr) return errc::address_in_use;
-    transport* const by = transport_for(own.transport, own.make);
-    hosts_.push_back(std::make_unique<local_host>(*this, own, *by));
-    if (auto const why = by->open(*hosts_.back())) return why;
+    transport& by = transport_for(own);
+    hosts_.push_back(std::make_unique<local_host>(*this, own, by));
+    if (auto const why = by.open(*hosts_.back())) return why;
   }
-  for (auto& each : transports_) each.made->start();
+  for (auto& each : transports_) each->start();
   open_ = true;
   return {};
 }
@@ -119,7 +118,7 @@ result<connection*> node_core::make_connection(local_host& from, connection_key 
 
 void node_core::congestion_changed(local_host& changed) noexcept {
   ++counted.cong_update_queued;
-  for (auto& each : transports_) each.made->congestion_changed(changed);
+  for (auto& each : transports_) each->congestion_changed(changed);
 }
 
 void node_core::wake_port_waiters() noexcept {
@@ -196,7 +195,7 @@ task<std::size_t> node_core::close(std::chrono::nanoseconds patience) {
   closing_ = true;
   std::size_t const left = unacknowledged();
   close_sockets();
-  for (auto& each : transports_) co_await each.made->close();
+  for (auto& each : transports_) co_await each->close();
   for (auto& entry : connections_) entry.second->lane.clear();
   closing_ = false;
   co_return left;

@@ -74,18 +74,14 @@ class node_core {
 
  private:
   static constexpr std::size_t one_read_bytes = 4u << 20;
-  [[nodiscard]] transport* transport_for(std::string_view name, transport_maker make);
+  [[nodiscard]] transport& transport_for(node_options::owned_address const& own);
   [[nodiscard]] result<connection*> make_connection(local_host& host, connection_key const& key, transport& by);
   [[nodiscard]] std::uint16_t free_port(local_host const& host) noexcept;
   void close_sockets() noexcept;
   [[nodiscard]] std::size_t unacknowledged() noexcept;
   [[nodiscard]] task<> wait_for_acknowledgements(std::chrono::nanoseconds patience);
 
-  struct named_transport {
-    std::string_view name;
-    std::unique_ptr<transport> made;
-  };
-  std::vector<named_transport> transports_;
+  std::vector<std::unique_ptr<transport>> transports_;
   transport* local_ = nullptr;  // carries traffic between the node's own addresses
   std::vector<std::unique_ptr<local_host>> hosts_;
   std::unordered_map<connection_key, std::unique_ptr<connection>, connection_key_hash> connections_;

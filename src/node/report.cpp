@@ -88,8 +88,8 @@ node_tables node_core::tables() {
     });
   }
   for_each_connection([&](connection& each) {
-    bool const local = host(each.key.peer) != nullptr;
-    made.connections.push_back(row_of(each, local ? "loopback" : each.host.transport_name));
+    transport const& by = host(each.key.peer) != nullptr ? *local_ : each.host.by;
+    made.connections.push_back(row_of(each, by.name()));
     add_queue(made.send_queue, each, each.lane.unsent());
     add_queue(made.retransmit_queue, each, each.lane.unacknowledged());
     if (each.by->has_row()) each.by->describe(made.tcp_sockets.emplace_back());

@@ -92,6 +92,7 @@ class loopback_transport final : public transport {
  public:
   explicit loopback_transport(node_core& node) noexcept : node_(node) {}
 
+  std::string_view name() const noexcept override { return loopback::name; }
   std::error_code open(local_host&) override { return {}; }
   void start() override {}
   std::unique_ptr<carrier> carry(connection& by) override {

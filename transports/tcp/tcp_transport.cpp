@@ -17,6 +17,8 @@ tcp_transport::tcp_transport(node_core& in)
 
 tcp_transport::~tcp_transport() = default;
 
+std::string_view tcp_transport::name() const noexcept { return tcp::name; }
+
 std::error_code tcp_transport::open(local_host& host) {
   listeners_.push_back(std::make_unique<listener>(*this, host));
   return listeners_.back()->open();

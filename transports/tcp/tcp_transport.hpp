@@ -20,6 +20,7 @@ class tcp_transport final : public transport {
   explicit tcp_transport(node_core& node);
   ~tcp_transport() override;
 
+  [[nodiscard]] std::string_view name() const noexcept override;
   [[nodiscard]] std::error_code open(local_host& host) override;
   void start() override;
   [[nodiscard]] std::unique_ptr<carrier> carry(connection& by) override;
