@@ -51,9 +51,6 @@ MAY_INCLUDE = {
 # These may include everything.
 UNCHECKED = {"tests", "tools", "bench"}
 
-# The one place of the common code that knows transports by name.
-COMPOSITION = {"src/node/default_transports.cpp"}
-
 # Libraries that are used inside, and who may include their headers (prefixes of paths).
 FOREIGN = {
     r"^(liburing(\.h|/)|linux/io_uring\.h)": ("src/loop/", "tests/", "bench/"),

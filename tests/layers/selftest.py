@@ -19,7 +19,6 @@ CLEAN = {
     "src/loop/ring.hpp": SPDX + "#pragma once\n#include <rdsco/task.hpp>\n",
     "src/loop/ring.cpp": SPDX + '#include "loop/ring.hpp"\n#include <liburing.h>\n',
     "src/node/path.hpp": SPDX + '#pragma once\n#include "protocol/header.hpp"\n#include "loop/ring.hpp"\n',
-    "src/node/default_transports.cpp": SPDX + '#include "transports/tcp/link.hpp"\n',
     "transports/tcp/link.hpp": SPDX + '#pragma once\n#include "node/path.hpp"\n#include "frames.hpp"\n',
     "transports/tcp/frames.hpp": SPDX + '#pragma once\n#include "protocol/header.hpp"\n',
     "transports/loopback/link.hpp": SPDX + "#pragma once\n",
