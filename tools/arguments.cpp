@@ -26,14 +26,6 @@ constexpr char const* address_expected = "an address, such as 10.0.0.1, fd00::1 
 
 }  // namespace
 
-CLI::Option* add_address(CLI::App& to, std::string const& name, address& into, std::string const& text) {
-  return add_parsed(to, name, text, "ADDRESS", address_expected, [&into](std::string const& given) {
-    auto const parsed = address::parse(given);
-    if (parsed) into = *parsed;
-    return parsed.has_value();
-  });
-}
-
 CLI::Option* add_address(CLI::App& to, std::string const& name, std::optional<address>& into, std::string const& text) {
   return add_parsed(to, name, text, "ADDRESS", address_expected, [&into](std::string const& given) {
     into = address::parse(given);

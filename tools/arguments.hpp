@@ -14,7 +14,6 @@
 namespace rdsco::tools {
 
 /// An option that takes an IPv4 or IPv6 address.
-CLI::Option* add_address(CLI::App& to, std::string const& name, address& into, std::string const& text);
 CLI::Option* add_address(CLI::App& to, std::string const& name, std::optional<address>& into, std::string const& text);
 /// A number of bytes, perhaps with K, M or G (of 1024).
 CLI::Option* add_size(CLI::App& to, std::string const& name, std::size_t& into, std::string const& text);
