@@ -270,10 +270,12 @@ task<> stress_session::print_rows() {
 
 task<> stress_session::settle() {
   auto const deadline = clock::now() + options_.patience;
-  while (run_.unanswered != 0 || run_.owed != 0) {
+  // An rds-stress goes on asking until it is told to stop: what is owed to it never ends, what it owes does.
+  while (run_.unanswered != 0 || (peer_is_rdsco_ && run_.owed != 0)) {
     auto const left = deadline - clock::now();
     if (left <= left.zero()) break;
-    static_cast<void>(co_await with_timeout(left, raised(run_.settled)));
+    auto const more = co_await with_timeout(left, raised(run_.settled));
+    if (more.ec == errc::canceled) co_return;
   }
   accounted_ = true;
 }
@@ -286,13 +288,19 @@ task<> stress_session::finish() {
 }
 
 task<> stress_session::finish_active() {
+  if (!peer_is_rdsco_) co_return co_await stop_rds_stress();
   static_cast<void>(co_await control_.send(std::span<std::byte const>(&stress_stop, 1)));
-  if (peer_is_rdsco_) co_await settle();
-  auto const patience = peer_is_rdsco_ ? options_.patience : std::chrono::nanoseconds(rds_stress_ends_within);
-  auto const line = co_await with_timeout(patience, control_.receive_line());
-  if (!peer_is_rdsco_) co_return;
+  co_await settle();
+  auto const line = co_await with_timeout(options_.patience, control_.receive_line());
   if (!account_is_clean(line.data)) throw failure("the other end told no account of what it received");
   peer_account_ = line.data;
+}
+
+task<> stress_session::stop_rds_stress() {
+  // In this order: once told to stop it answers nothing more.
+  co_await when_any(settle(), control_ended());
+  static_cast<void>(co_await control_.send(std::span<std::byte const>(&stress_stop, 1)));
+  static_cast<void>(co_await with_timeout(rds_stress_ends_within, control_.receive_line()));
 }
 
 task<> stress_session::finish_passive() {

@@ -48,6 +48,7 @@ class stress_session {
 
   task<> finish();
   task<> finish_active();
+  task<> stop_rds_stress();
   task<> finish_passive();
   task<> settle();
   [[nodiscard]] stress_outcome outcome() const;

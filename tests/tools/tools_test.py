@@ -168,6 +168,7 @@ def stress():
         (SERVER, CLIENT, ["-T", 1, "-t", 3, "-d", 4, "-q", "64K", "-a", "8K"]),
         (SERVER, CLIENT, ["-T", 1, "-q", "1M", "-d", 2]),
         (CLIENT, SERVER, ["-T", 1, "-o", "--protocol-2.0.6"]),
+        (SERVER, CLIENT, ["-T", 1, "-d", 8, "-t", 2, "--protocol-2.0.6"]),
     ]
     for there, here, arguments in cases:
         with passive(there, "-v") as end:
@@ -184,6 +185,21 @@ def stress():
             if "-o" in arguments:
                 check(result["requests_received"] == 0, result)
     dying_passive()
+    stalled_passive()
+
+
+def stalled_passive():
+    """An end that answers no more is a failure of the other, known for an rdsco or not: here it speaks as an rds-stress of 2.0.6."""
+    with passive(SERVER) as end, subprocess.Popen(
+            [RDSCO, "stress", "-r", CLIENT, "-s", SERVER, "-p", str(CONTROL), "--port", str(PORT), "-T", "3", "-d", "4",
+             "--protocol-2.0.6", "--patience", "1s"], stdout=subprocess.PIPE, text=True) as active:
+        for line in active.stdout:
+            if line.startswith("tsks"):
+                break
+        active.stdout.readline()  # traffic has flowed for a second
+        end.send_signal(signal.SIGSTOP)
+        output, _ = active.communicate(timeout=PATIENCE)
+        check(active.returncode == 1 and re.search(r"unanswered [1-4]$", output, re.M) and "FAILED" in output, active.returncode, output)
 
 
 def dying_passive():
