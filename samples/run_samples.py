@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs one of the samples as its first lines say: run_samples.py DIRECTORY-OF-PROGRAMS echo|timeout|fan_in|foreign_epoll."""
+"""Runs one of the samples as its first lines say:
+run_samples.py DIRECTORY-OF-PROGRAMS echo|timeout|fan_in|foreign_epoll|demo|demo_killed_server.
+"""
 import contextlib
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -61,5 +65,51 @@ def foreign_epoll():
         expect(run("foreign_epoll", "127.0.0.1", "127.0.0.2", TCP_PORT, text="one\ntwo\n"), 0, "answer: one\nanswer: two\n")
 
 
+def demo():
+    """Well, and into a pipe: the table, and not one carriage return."""
+    done = subprocess.run([program("demo/rdsco_demo"), "--seconds", "2"], capture_output=True, timeout=PATIENCE)
+    said = done.stdout.decode()
+    assert done.returncode == 0 and "Every datagram came back once, whole and in order." in said, (done.returncode, said, done.stderr)
+    assert len(re.findall(r"^\d.* \| +0 +0 +0 +0$", said, re.M)) == 2, said
+    assert "\r" not in said and "to go" not in said, said
+
+
+def children_of(parent):
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{entry}/stat") as stat:
+            if int(stat.read().rpartition(")")[2].split()[1]) == parent:
+                yield int(entry)
+
+
+def read_terminal(terminal):
+    try:
+        return os.read(terminal, 65536).decode()
+    except OSError:  # nobody has it open any more
+        return ""
+
+
+def demo_killed_server():
+    """On a terminal there is a progress line. A server that is killed behind it: what it had is lost, and that is a failure."""
+    terminal, end = pty.openpty()
+    running = subprocess.Popen([program("demo/rdsco_demo"), "--seconds", "8", "--patience", "2"], stdout=end, stderr=end)
+    os.close(end)
+    try:
+        said = ""
+        while not re.search(r"\rThree processes over TCP: [1-9]\d* messages, \d+\.\d MiB, \d s to go", said):
+            more = read_terminal(terminal)
+            assert more, said
+            said += more
+        servers = list(children_of(running.pid))
+        assert len(servers) == 2, servers
+        os.kill(servers[0], signal.SIGKILL)
+        while more := read_terminal(terminal):
+            said += more
+        assert running.wait(timeout=PATIENCE) == 1, (running.returncode, said)
+        assert "FAILED: not every datagram came back once" in said and "is not there any more" in said, said
+    finally:
+        running.kill()
+        running.wait()
+
+
 if __name__ == "__main__":
-    {each.__name__: each for each in (echo, timeout, fan_in, foreign_epoll)}[sys.argv[2]]()
+    {each.__name__: each for each in (echo, timeout, fan_in, foreign_epoll, demo, demo_killed_server)}[sys.argv[2]]()

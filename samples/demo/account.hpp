@@ -18,6 +18,7 @@ struct totals {
   std::uint64_t messages = 0, bytes = 0;
   std::uint64_t lost = 0, duplicated = 0, reordered = 0, corrupted = 0;
   std::vector<float> trips_us;
+  double seconds = 0;  ///< from the first datagram to the last echo
 
   [[nodiscard]] bool clean() const noexcept { return lost == 0 && duplicated == 0 && reordered == 0 && corrupted == 0; }
 };

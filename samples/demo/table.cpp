@@ -26,11 +26,12 @@ void print_head() {
              "p50 us", "p90 us", "p99 us", "max us", "lost", "duplicated", "reordered", "corrupted");
 }
 
-void print_row(std::string const& title, totals& sums, double seconds) {
+void print_row(std::string const& title, totals& sums) {
   auto& trips = sums.trips_us;
+  double const rate = sums.seconds > 0 ? static_cast<double>(sums.messages) / sums.seconds : 0;
   std::sort(trips.begin(), trips.end());
   fmt::print("{:<26} {:>9} {:>11} {:>10.0f} | {:>8.0f} {:>8.0f} {:>8.0f} {:>8.0f} | {:>4} {:>10} {:>9} {:>9}\n", title, sums.messages,
-             in_units(sums.bytes), static_cast<double>(sums.messages) / seconds, at(trips, 0.5), at(trips, 0.9), at(trips, 0.99), at(trips, 1),
+             in_units(sums.bytes), rate, at(trips, 0.5), at(trips, 0.9), at(trips, 0.99), at(trips, 1),
              sums.lost, sums.duplicated, sums.reordered, sums.corrupted);
 }
 

@@ -9,6 +9,6 @@ namespace demo {
 
 void print_head();
 /// Sorts the latencies on the way.
-void print_row(std::string const& title, totals& sums, double seconds);
+void print_row(std::string const& title, totals& sums);
 
 }  // namespace demo

@@ -9,6 +9,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include <unistd.h>
 
 namespace demo {
@@ -19,7 +21,6 @@ using clock = std::chrono::steady_clock;
 namespace {
 
 constexpr std::size_t burst = 8;             // datagrams of a flow in one round
-constexpr auto echo_patience = 10s;          // an echo that takes longer is lost
 constexpr auto quiet_time = 200ms;           // at the end: what comes now comes twice
 constexpr auto progress_interval = 200ms;
 static_assert(burst <= account::window);
@@ -32,11 +33,11 @@ struct client {
 };
 
 /// False: a server takes nothing any more.
-rdsco::task<bool> send_round(client& from) {
+rdsco::task<bool> send_round(client& from, std::chrono::milliseconds patience) {
   for (std::size_t i = 0; i < burst; ++i) {
     for (std::size_t flow = 0; flow < from.flows.size(); ++flow) {
       auto const parts = from.flows[flow].next();
-      auto const sent = co_await rdsco::with_timeout(echo_patience, from.own.send_to(parts, from.peers[flow]));
+      auto const sent = co_await rdsco::with_timeout(patience, from.own.send_to(parts, from.peers[flow]));
       if (sent.ec) co_return false;
     }
   }
@@ -55,12 +56,14 @@ rdsco::task<bool> take_echoes(client& into, std::size_t count, std::chrono::mill
   co_return true;
 }
 
-rdsco::task<> run_client(client& one, clock::time_point until, totals& sums) {
+rdsco::task<> run_client(client& one, clock::time_point start, plan times, totals& sums) {
   // Sending and receiving beside each other: with full buffers on both sides, one after the other would wait for ever.
-  for (bool going = true; going && clock::now() < until;) {
-    auto const [sent, complete] = co_await rdsco::when_all(send_round(one), take_echoes(one, burst * one.flows.size(), echo_patience, sums));
+  for (bool going = true; going && clock::now() < start + times.length;) {
+    auto const count = burst * one.flows.size();
+    auto const [sent, complete] = co_await rdsco::when_all(send_round(one, times.patience), take_echoes(one, count, times.patience, sums));
     going = sent && complete;
   }
+  sums.seconds = std::max(sums.seconds, std::chrono::duration<double>(clock::now() - start).count());
   bool more = true;
   while (more) more = co_await take_echoes(one, 1, quiet_time, sums);
   for (auto const& flow : one.flows) flow.close(sums);
@@ -99,16 +102,16 @@ rdsco::task<> echo(rdsco::socket& at) {
   }
 }
 
-rdsco::task<totals> exchange(rdsco::node& on, rdsco::address own, std::vector<rdsco::address> servers, std::chrono::milliseconds length,
+rdsco::task<totals> exchange(rdsco::node& on, rdsco::address own, std::vector<rdsco::address> servers, plan times,
                              char const* title) {
   rdsco::loop& where = co_await rdsco::this_task::loop();
-  auto const until = clock::now() + length;
+  auto const start = clock::now();
   totals sums;
   std::vector<client> clients;
   for (unsigned i = 0; i < client_sockets; ++i) clients.push_back(open_client(on, own, servers, i));
   rdsco::task_group work(where), progress(where);
-  progress.spawn(show_progress(sums, until, title));
-  for (auto& each : clients) work.spawn(run_client(each, until, sums));
+  progress.spawn(show_progress(sums, start + times.length, title));
+  for (auto& each : clients) work.spawn(run_client(each, start, times, sums));
   co_await work.join();
   progress.stop();
   co_await progress.join();
