@@ -20,7 +20,7 @@
 //   active  -> passive   anything, or the end of the stream: stop
 //
 // Two rdsco ends know each other by what rds-stress ignores: the bytes behind the version's terminator, and the value of the
-// byte that answers `go`. They then also account for what is under way at the end: after `stop` each goes on to answer, the
+// byte that answers `go`. They fill their datagrams so that every byte can be checked (stress_filling), and account for what is under way at the end: after `stop` each goes on to answer, the
 // passive one writes its account (one line of JSON) once all its requests were answered, and the active one hangs up last.
 namespace rdsco::tools {
 

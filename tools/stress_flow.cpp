@@ -18,9 +18,9 @@ void stress_flow::prepare() noexcept {
   bool const answers = !owed_.empty();
   next_.kind = answers ? stress_kind::acknowledgement : stress_kind::request;
   next_.index = answers ? owed_.front() : next_question_;
-  header_ = next_.encode();
+  header_ = next_.encode(run_.filling);
   auto const bytes = answers ? run_.parameters.acknowledgement_bytes : run_.parameters.request_bytes;
-  parts_ = {const_buffer(header_), stress_payload(bytes - stress_header::bytes)};
+  parts_ = {const_buffer(header_), stress_payload(next_, bytes - stress_header::bytes, run_.filling)};
   if (answers) return owed_.pop_front();
   // Noted before the send: the answer may be here before the send's coroutine goes on.
   auto& asked = questions_[next_question_];
@@ -72,7 +72,7 @@ void stress_flow::take(message const& got) noexcept {
   }
   auto const header = stress_header::decode(first);
   bool const asks = header.kind == stress_kind::request;
-  bool const intact = !run_.checks_payload || got.size() > stress_bytes_max || stress_payload_intact(got.payload());
+  bool const intact = !run_.checks_payload || got.size() > stress_bytes_max || stress_intact(header, got.payload(), run_.filling);
   bool const known = asks || header.kind == stress_kind::acknowledgement;
   std::size_t const wanted = asks ? run_.parameters.request_bytes : run_.parameters.acknowledgement_bytes;
   auto const verdict = check_.take(header, got.size(), known ? wanted : got.size() + 1, intact);

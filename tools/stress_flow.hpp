@@ -32,6 +32,7 @@ struct stress_run {
   stress_parameters parameters;
   bool asks = true;              ///< requests are made
   bool checks_payload = true;
+  stress_filling filling = stress_filling::by_place;
   stress_traffic traffic;
   percentiles trips;
   stress_faults strays;          ///< faults that belong to no flow

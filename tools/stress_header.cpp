@@ -3,14 +3,61 @@
 
 #include "protocol/byte_order.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 #include <vector>
 
 namespace rdsco::tools {
 
 namespace {
 
-std::vector<std::byte> generate() {
+constexpr std::size_t fields_bytes = 19;
+constexpr std::size_t places = 1u << 16;  // where a payload may begin in the random bytes
+
+// The finaliser of splitmix64.
+std::uint64_t mixed(std::uint64_t value) noexcept {
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
+  return value ^ (value >> 31);
+}
+
+std::uint64_t nth_random(std::uint64_t seed, std::uint64_t n) noexcept { return mixed(seed + (n + 1) * 0x9e3779b97f4a7c15u); }
+
+void fill_randomly(std::span<std::byte> into, std::uint64_t seed) noexcept {
+  for (std::size_t at = 0; at < into.size(); at += 8) {
+    std::array<std::byte, 8> word{};
+    protocol::store_big_endian<std::uint64_t>(word.data(), nth_random(seed, at / 8));
+    std::memcpy(into.data() + at, word.data(), std::min(word.size(), into.size() - at));
+  }
+}
+
+std::vector<std::byte> random_bytes() {
+  std::vector<std::byte> made(stress_bytes_max + places);
+  fill_randomly(made, 0);
+  return made;
+}
+
+std::uint64_t name_of(stress_header const& header) noexcept {
+  auto const hosts = std::uint64_t(header.from_host) << 32 | header.to_host;
+  auto const ports = std::uint64_t(header.from_port) << 16 | header.to_port;
+  auto const which = std::uint64_t(header.number) << 32 | std::uint64_t(header.index) << 8 | static_cast<std::uint64_t>(header.kind);
+  return nth_random(nth_random(mixed(hosts), ports), which);
+}
+
+bool holds(const_buffers whole, std::size_t skip, const_buffer wanted) noexcept {
+  std::size_t done = 0;
+  for (const_buffer part : whole.parts()) {
+    auto const rest = part.subspan(std::min(skip, part.size()));
+    skip -= part.size() - rest.size();
+    auto const now = std::min(rest.size(), wanted.size() - done);
+    if (now != 0 && std::memcmp(rest.data(), wanted.data() + done, now) != 0) return false;
+    done += now;
+  }
+  return done == wanted.size();
+}
+
+std::vector<std::byte> rds_stress_bytes() {
   std::vector<std::byte> made(stress_bytes_max);
   unsigned k = 11;
   for (std::size_t i = 0; i < made.size(); ++i) {
@@ -32,7 +79,7 @@ std::uint32_t stress_host(address const& host) noexcept {
 stress_header::stress_header(endpoint const& from, endpoint const& to) noexcept
     : from_host(stress_host(from.host)), to_host(stress_host(to.host)), from_port(from.port), to_port(to.port) {}
 
-stress_header::wire stress_header::encode() const noexcept {
+stress_header::wire stress_header::encode(stress_filling filling) const noexcept {
   wire made{};
   protocol::store_big_endian<std::uint32_t>(made.data(), number);
   protocol::store_big_endian<std::uint32_t>(made.data() + 4, from_host);
@@ -41,6 +88,7 @@ stress_header::wire stress_header::encode() const noexcept {
   protocol::store_big_endian<std::uint16_t>(made.data() + 14, to_port);
   protocol::store_big_endian<std::uint16_t>(made.data() + 16, index);
   made[18] = static_cast<std::byte>(kind);
+  if (filling == stress_filling::by_name) fill_randomly(std::span(made).subspan(fields_bytes), name_of(*this));
   return made;
 }
 
@@ -56,21 +104,18 @@ stress_header stress_header::decode(wire const& from) noexcept {
   return made;
 }
 
-const_buffer stress_payload(std::size_t bytes) noexcept {
-  static std::vector<std::byte> const all = generate();
-  return const_buffer(all).first(bytes);
+const_buffer stress_payload(stress_header const& header, std::size_t bytes, stress_filling filling) noexcept {
+  static std::vector<std::byte> const by_place = rds_stress_bytes(), random = random_bytes();
+  if (filling == stress_filling::by_place) return const_buffer(by_place).first(bytes);
+  return const_buffer(random).subspan(name_of(header) % places, bytes);
 }
 
-bool stress_payload_intact(const_buffers whole) noexcept {
-  auto const wanted = stress_payload(whole.size() - stress_header::bytes);
-  std::size_t skip = stress_header::bytes, done = 0;
-  for (const_buffer part : whole.parts()) {
-    auto const rest = part.subspan(std::min(skip, part.size()));
-    skip -= part.size() - rest.size();
-    if (!rest.empty() && std::memcmp(rest.data(), wanted.data() + done, rest.size()) != 0) return false;
-    done += rest.size();
+bool stress_intact(stress_header const& header, const_buffers whole, stress_filling filling) noexcept {
+  if (filling == stress_filling::by_name) {
+    auto const wanted = header.encode(filling);
+    if (!holds(whole, 0, const_buffer(wanted))) return false;
   }
-  return true;
+  return holds(whole, stress_header::bytes, stress_payload(header, whole.size() - stress_header::bytes, filling));
 }
 
 }  // namespace rdsco::tools

@@ -12,10 +12,16 @@ namespace rdsco::tools {
 
 enum class stress_kind : std::uint8_t { request = 1, acknowledgement = 2 };
 
+/// What a datagram holds behind the fields of its header.
+enum class stress_filling : std::uint8_t {
+  by_place,  ///< as rds-stress -v: each byte of the payload follows from its place alone, which tells swapped blocks apart
+  by_name    ///< between two rdsco ends: all bytes follow from the fields too, so that those of one datagram do not pass for another's
+};
+
 /// What a datagram of rds-stress begins with. Numbers count all datagrams from one task to another, requests and
 /// acknowledgements together, from 0; an acknowledgement repeats the index of its request.
 struct stress_header {
-  /// On the wire: these fields in this order, big-endian, then 44 bytes that only RDMA uses.
+  /// On the wire: these fields in this order, big-endian, then 44 bytes that rds-stress uses for RDMA only.
   static constexpr std::size_t bytes = 63;
   using wire = std::array<std::byte, bytes>;
 
@@ -28,7 +34,7 @@ struct stress_header {
   stress_header() noexcept = default;
   stress_header(endpoint const& from, endpoint const& to) noexcept;
 
-  [[nodiscard]] wire encode() const noexcept;
+  [[nodiscard]] wire encode(stress_filling filling) const noexcept;
   /// Any 63 bytes are a header; whether it is the expected one is for the account to say.
   [[nodiscard]] static stress_header decode(wire const& from) noexcept;
 };
@@ -37,11 +43,12 @@ struct stress_header {
 /// folded to 32 bits, which still tells one host from another.
 [[nodiscard]] std::uint32_t stress_host(address const& host) noexcept;
 
-/// What follows the header, the same in every datagram (rds-stress -v): it tells swapped blocks of 256 bytes apart.
-[[nodiscard]] const_buffer stress_payload(std::size_t bytes) noexcept;
 /// The largest datagram's worth.
 inline constexpr std::size_t stress_bytes_max = 1u << 20;
-/// Whether all behind the header is as it was sent.
-[[nodiscard]] bool stress_payload_intact(const_buffers whole) noexcept;
+/// What follows this header.
+[[nodiscard]] const_buffer stress_payload(stress_header const& header, std::size_t bytes, stress_filling filling) noexcept;
+/// Whether all behind the fields of `header` is as it was sent; what an rds-stress has for RDMA is its own affair.
+/// `whole` holds a header and at most stress_bytes_max bytes.
+[[nodiscard]] bool stress_intact(stress_header const& header, const_buffers whole, stress_filling filling) noexcept;
 
 }  // namespace rdsco::tools

@@ -95,6 +95,7 @@ std::string outcome_json(stress_outcome const& outcome) {
             {"rtt_us", latency_json(outcome.trips)},
             {"faults", faults_json(outcome)},
             {"payload_checked", outcome.payload_checked},
+            {"every_byte_checked", outcome.every_byte_checked},
             {"clean", outcome.clean()}};
   if (outcome.peer) made["peer"] = json::parse(*outcome.peer, nullptr, false);
   return made.dump();

@@ -19,6 +19,7 @@ struct stress_outcome {
   stress_faults faults;
   std::uint64_t unanswered = 0;      ///< requests, where the other end could be waited for
   bool payload_checked = true;
+  bool every_byte_checked = false;   ///< the rest of the header too: between two rdsco ends
   std::optional<std::string> peer;   ///< the other end's own account, as it sent it
   std::optional<bool> peer_clean;
 

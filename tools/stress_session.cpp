@@ -189,6 +189,7 @@ task<> stress_session::go() {
     if (!why) why = co_await control_.send(one);
   }
   if (why) throw failure("the other end hung up before the start: it may not like the parameters, and say so there");
+  if (peer_is_rdsco_) run_.filling = stress_filling::by_name;
   say("negotiated options, tasks start\nStarting up....");
 }
 
@@ -328,6 +329,7 @@ stress_outcome stress_session::outcome() const {
   for (auto const& each : tasks_) made.faults.add(each->faults());
   if (accounted_) made.unanswered = run_.unanswered;
   made.payload_checked = run_.checks_payload;
+  made.every_byte_checked = run_.checks_payload && run_.filling == stress_filling::by_name;
   made.peer = peer_account_;
   if (peer_account_) made.peer_clean = account_is_clean(*peer_account_);
   return made;

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <vector>
 
 using namespace rdsco::tools;
@@ -101,18 +102,61 @@ TEST_CASE("more gaps than are remembered are still losses") {
   REQUIRE(account.faults().any());
 }
 
+namespace {
+
+std::vector<std::byte> whole_of(stress_header const& header, std::size_t bytes, stress_filling filling) {
+  auto const head = header.encode(filling);
+  auto const payload = stress_payload(header, bytes - head.size(), filling);
+  std::vector<std::byte> made(head.begin(), head.end());
+  made.insert(made.end(), payload.begin(), payload.end());
+  return made;
+}
+
+bool intact(std::vector<std::byte> const& whole, std::size_t split_at, stress_filling filling) {
+  std::vector<rdsco::const_buffer> const parts{rdsco::const_buffer(whole).first(split_at), rdsco::const_buffer(whole).subspan(split_at)};
+  stress_header::wire first{};
+  std::copy_n(whole.begin(), first.size(), first.begin());
+  return stress_intact(stress_header::decode(first), rdsco::const_buffers(std::span<rdsco::const_buffer const>(parts)), filling);
+}
+
+void check_each_byte(std::size_t first, stress_filling filling) {
+  auto whole = whole_of(numbered(7), 1063, filling);
+  for (std::size_t const at : {0u, 1u, 62u, 63u, 64u, 500u, 1063u}) REQUIRE(intact(whole, at, filling));
+  for (std::size_t at = first; at < whole.size(); ++at) {
+    INFO(at);
+    whole[at] ^= std::byte{0x10};
+    REQUIRE(!intact(whole, 500, filling));
+    whole[at] ^= std::byte{0x10};
+  }
+}
+
+}  // namespace
+
 TEST_CASE("every single byte of the payload is checked, across the parts of a message") {
-  auto const payload = stress_payload(1000);
-  std::vector<std::byte> whole(stress_header::bytes);
-  whole.insert(whole.end(), payload.begin(), payload.end());
-  auto const split = [&](std::size_t at) {
-    std::vector<rdsco::const_buffer> const parts{rdsco::const_buffer(whole).first(at), rdsco::const_buffer(whole).subspan(at)};
-    return stress_payload_intact(rdsco::const_buffers(std::span<rdsco::const_buffer const>(parts)));
-  };
-  for (std::size_t const at : {0u, 1u, 62u, 63u, 64u, 500u, 1063u}) REQUIRE(split(at));
-  for (std::size_t at = stress_header::bytes; at < whole.size(); ++at) {
-    whole[at] ^= std::byte{0x10};
-    REQUIRE(!split(500));
-    whole[at] ^= std::byte{0x10};
+  check_each_byte(stress_header::bytes, stress_filling::by_place);
+}
+
+TEST_CASE("between two rdsco ends every single byte of the datagram is checked") {
+  check_each_byte(0, stress_filling::by_name);
+}
+
+TEST_CASE("between two rdsco ends the bytes of another datagram do not pass: another number, flow, kind or index") {
+  auto const right = numbered(7);
+  auto other = std::vector<stress_header>(5, right);
+  other[0].number = 8;
+  std::swap(other[1].from_host, other[1].to_host);
+  ++other[2].to_port;
+  other[3].kind = stress_kind::acknowledgement;
+  ++other[4].index;
+  auto const whole = whole_of(right, 1000, stress_filling::by_name);
+  constexpr std::size_t fields = 19;
+  for (auto const& each : other) {
+    auto const from = whole_of(each, 1000, stress_filling::by_name);
+    // Its bytes from the end of the fields on, and from the end of the header on.
+    for (std::size_t const begin : {fields, stress_header::bytes}) {
+      auto mixed_up = whole;
+      std::copy(from.begin() + static_cast<std::ptrdiff_t>(begin), from.end(), mixed_up.begin() + static_cast<std::ptrdiff_t>(begin));
+      REQUIRE(!intact(mixed_up, 500, stress_filling::by_name));
+    }
   }
 }

@@ -108,7 +108,7 @@ TEST_CASE("what another end may not ask for") {
 TEST_CASE("the header is the one of a captured rds-stress") {
   stress_header header(endpoint(address::v4(10, 8, 0, 2), 4002), endpoint(address::v4(10, 8, 0, 1), 4002));
   header.number = 1;
-  auto const bytes = header.encode();
+  auto const bytes = header.encode(stress_filling::by_place);
   REQUIRE(bytes.size() == 63);
   REQUIRE(hex(bytes).substr(0, 48) == "00000001" "0a080002" "0a080001" "0fa2" "0fa2" "0000" "01" "0000000000");
   auto const back = stress_header::decode(bytes);
@@ -117,8 +117,8 @@ TEST_CASE("the header is the one of a captured rds-stress") {
   REQUIRE(back.kind == stress_kind::request);
 }
 
-TEST_CASE("the payload generator") {
-  auto const bytes = stress_payload(600);
+TEST_CASE("the payload generator of rds-stress") {
+  auto const bytes = stress_payload(stress_header(), 600, stress_filling::by_place);
   unsigned k = 11;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     k = (41 * (k + 3) + static_cast<unsigned>(i >> 8)) % 256;

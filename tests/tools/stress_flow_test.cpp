@@ -19,7 +19,8 @@ constexpr std::size_t request_bytes = 500;
 /// The other end, played by hand.
 class counterpart {
  public:
-  counterpart(socket& own, endpoint const& peer) : own_(own), next_(own.local(), peer), peer_(peer) {}
+  counterpart(socket& own, endpoint const& peer, stress_filling filling)
+      : own_(own), next_(own.local(), peer), peer_(peer), filling_(filling) {}
 
   task<stress_header> take_request() {
     auto got = co_await with_timeout(patience, own_.receive());
@@ -36,11 +37,11 @@ class counterpart {
     next_.kind = kind;
     next_.index = index;
     auto const size = kind == stress_kind::request ? request_bytes : stress_header::bytes;
-    auto const payload = stress_payload(size - stress_header::bytes);
+    auto const payload = stress_payload(next_, size - stress_header::bytes, filling_);
     std::vector<std::byte> body(payload.begin(), payload.end());
     stress_header header = next_;
     spoil(header, body);
-    auto const head = header.encode();
+    auto const head = header.encode(filling_);
     body.insert(body.begin(), head.begin(), head.end());
     auto const sent = co_await own_.send_to(body, peer_, until::acknowledged);
     REQUIRE(!sent.ec);
@@ -53,24 +54,26 @@ class counterpart {
   socket& own_;
   stress_header next_;
   endpoint peer_;
+  stress_filling filling_;
 };
 
 void as_is(stress_header&, std::vector<std::byte>&) {}
 
 /// What a task finds when `misbehave` has played the other end, after one good answer.
-stress_faults faults_after(std::function<task<>(counterpart&)> misbehave) {
+stress_faults faults_after(std::function<task<>(counterpart&)> misbehave, stress_filling filling = stress_filling::by_place) {
   loop where;
   node ours = open(where, on_tcp("127.0.0.1")), theirs = open(where, on_tcp("127.0.0.2"));
   stress_run run;
   run.parameters.starting_port = port - 1;
   run.parameters.request_bytes = request_bytes;
   run.parameters.depth = 2;
+  run.filling = filling;
   socket other = bound(theirs, "127.0.0.2", port);
   stress_task tested(run, bound(ours, "127.0.0.1", port), at("127.0.0.2"));
   auto const play = [&]() -> task<> {
     task_group group(where);
     tested.start(group);
-    counterpart end(other, to("127.0.0.1", port));
+    counterpart end(other, to("127.0.0.1", port), filling);
     auto const asked = co_await end.take_request();
     REQUIRE(asked.number == 0);
     co_await end.say(stress_kind::acknowledgement, asked.index, as_is);
@@ -96,6 +99,17 @@ TEST_CASE("an end that does everything right has no faults") {
   };
   auto const faults = faults_after(well);
   REQUIRE(!faults.any());
+}
+
+TEST_CASE("between two rdsco ends datagrams have a filling of their own") {
+  auto const well = [](counterpart& end) -> task<> { co_await end.say(stress_kind::request, 0, as_is); };
+  REQUIRE(!faults_after(well, stress_filling::by_name).any());
+  auto const mixed_up = [](counterpart& end) -> task<> {
+    auto const spoil = [](stress_header& header, std::vector<std::byte>&) { header.index = 1; };  // the bytes of index 0
+    co_await end.say(stress_kind::request, 0, spoil);
+  };
+  REQUIRE(faults_after(mixed_up, stress_filling::by_name).corrupted == 1);
+  REQUIRE(!faults_after(mixed_up).any());
 }
 
 TEST_CASE("a number that is left out is a loss") {

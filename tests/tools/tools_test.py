@@ -8,6 +8,7 @@ Forced by: real processes on loopback addresses, a silent end, an end that dies,
 import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -176,6 +177,7 @@ def stress():
             check(done.returncode == 0, done)
             result = json.loads(done.stdout)
             check(result["clean"] and result["requests_sent"] > 0 and result["rtt_us"]["p50"] > 0, result)
+            check(result["payload_checked"] and result["every_byte_checked"] == ("--protocol-2.0.6" not in arguments), result)
             check(all(value == 0 for value in result["faults"].values()), result)
             status, output = finish(end)
             check(status == 0 and "tsks   tx/s   rx/s  tx+rx K/s    mbi K/s    mbo K/s tx us/c   rtt us cpu %" in output, output)
@@ -184,8 +186,24 @@ def stress():
                 check(result["peer"]["clean"], result)
             if "-o" in arguments:
                 check(result["requests_received"] == 0, result)
+    live_line()
     dying_passive()
     stalled_passive()
+
+
+def live_line():
+    """Where rows are left out, one that is written over and over, on a terminal only."""
+    terminal, end_of_terminal = pty.openpty()
+    active = [RDSCO, "stress", "-r", CLIENT, "-s", SERVER, "-p", str(CONTROL), "--port", str(PORT), "-T", "2", "--json"]
+    with passive(SERVER, "-z"):
+        done = subprocess.run(active, stdout=subprocess.PIPE, stderr=end_of_terminal, timeout=PATIENCE)
+        os.close(end_of_terminal)
+        said = os.read(terminal, 65536).decode()
+        os.close(terminal)
+        check(done.returncode == 0 and re.match(r"\r +1 +\d+ +\d+ +\d+\.\d\d ", said) and json.loads(done.stdout)["clean"], done, repr(said))
+    with passive(SERVER, "-z"):
+        done = subprocess.run(active, capture_output=True, timeout=PATIENCE)
+        check(done.returncode == 0 and done.stderr == b"", done)
 
 
 def stalled_passive():
