@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/arguments.hpp"
 
+#include <fmt/core.h>
+
 #include <array>
+#include <cctype>
+#include <charconv>
 #include <cstdlib>
 #include <utility>
 
@@ -24,6 +28,25 @@ CLI::Option* add_parsed(CLI::App& to, std::string const& name, std::string const
 
 constexpr char const* address_expected = "an address, such as 10.0.0.1, fd00::1 or fe80::1%eth0 (names are not resolved)";
 
+// CLI11's own conversions take "-3" for a huge number, and "010" for 8: what comes to them is written anew.
+template <class Parse>
+CLI::Validator between(std::uint64_t least, std::uint64_t most, std::string const& expected, Parse parse) {
+  auto const judge = [=](std::string& given) {
+    auto const parsed = parse(given);
+    if (!parsed || *parsed < least || *parsed > most) return "'" + given + "' is not " + expected;
+    given = std::to_string(*parsed);
+    return std::string();
+  };
+  return {judge, std::to_string(least) + ".." + std::to_string(most)};
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t number = 0;
+  auto const [end, why] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (why != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
 }  // namespace
 
 CLI::Option* add_address(CLI::App& to, std::string const& name, std::optional<address>& into, std::string const& text) {
@@ -33,8 +56,30 @@ CLI::Option* add_address(CLI::App& to, std::string const& name, std::optional<ad
   });
 }
 
-CLI::Option* add_size(CLI::App& to, std::string const& name, std::size_t& into, std::string const& text) {
-  return to.add_option(name, into, text)->transform(CLI::AsSizeValue(false))->type_name("BYTES[K|M|G]")->capture_default_str();
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  return between(least, most, fmt::format("a whole number from {} to {}", least, most), parse_number);
+}
+
+CLI::Option* add_port(CLI::App& to, std::string const& name, std::uint16_t& into, std::string const& text) {
+  return add_number(to, name, into, 1, 65535, text, "TCPPORT");
+}
+
+CLI::Option* add_type_of_service(CLI::App& to, std::string const& name, unsigned& into) {
+  return add_number(to, name, into, 0, 255, "Type of service", "TOS");
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  static constexpr std::string_view units = "KMG";
+  auto const unit = text.empty() ? text.npos : units.find(static_cast<char>(std::toupper(static_cast<unsigned char>(text.back()))));
+  auto const shift = unit == text.npos ? 0 : 10 * (unit + 1);
+  auto const number = parse_number(unit == text.npos ? text : text.substr(0, text.size() - 1));
+  if (!number || *number > UINT64_MAX >> shift) return std::nullopt;
+  return *number << shift;
+}
+
+CLI::Option* add_size(CLI::App& to, std::string const& name, std::size_t& into, std::size_t least, std::size_t most, std::string const& text) {
+  auto const expected = fmt::format("a size from {} to {} bytes, such as 4096, 64K or 1M", least, most);
+  return to.add_option(name, into, text)->transform(between(least, most, expected, parse_size))->type_name("BYTES[K|M|G]")->capture_default_str();
 }
 
 std::optional<std::chrono::nanoseconds> parse_time(std::string const& text) {

@@ -169,12 +169,12 @@ ends find_ends(ping_options const& options) {
 
 CLI::App* describe(CLI::App& app, ping_options& options) {
   auto* const command = app.add_subcommand("ping", "Measure the round trip to the RDS layer of a host: a kernel's, or an rdsco node's");
-  command->add_option("-c,--count", options.count, "Stop after so many pings (0: never)")->capture_default_str();
+  add_number(*command, "-c,--count", options.count, 0, UINT32_MAX, "Stop after so many pings (0: never)", "COUNT");
   add_time(*command, "-i,--interval", options.wait, "Time between pings: 1.5 (seconds), 20ms, 300us; default 1 second");
   add_time(*command, "--patience", options.patience, "How long to wait for an answer before it counts as lost; default 5 seconds");
   command->add_option("-I,--source", options.source, "Ask from this address of this host; else from where routing would")->type_name("HOST");
-  command->add_option("-Q,--tos", options.type_of_service, "Type of service")->check(CLI::Range(0, 255))->type_name("TOS")->capture_default_str();
-  command->add_option("--port", options.tcp_port, "TCP port of RDS at both ends")->type_name("TCPPORT")->capture_default_str();
+  add_type_of_service(*command, "-Q,--tos", options.type_of_service);
+  add_port(*command, "--port", options.tcp_port, "TCP port of RDS at both ends");
   command->add_option("dst", options.peer, "The host to ask: a name, or an address such as 10.0.0.1, fd00::1 or fe80::1%eth0")->type_name("HOST")->required();
   command->footer("Prints ` number: time usec` for each answer, and the same with ` ERROR: why` for a ping that has none. Exit status: 0 when at least one came, 1 when none came, 2 wrong arguments.");
   return command;

@@ -16,13 +16,14 @@ namespace {
 void describe_test(CLI::App& command, stress_options& options) {
   add_address(command, "-r", options.own, "Receive at this address of this host");
   add_address(command, "-s", options.peer, "Test against the passive end at this address; this end is the active one");
-  command.add_option("-p", options.control_port, "TCP port of the agreement; RDS ports begin behind it")->type_name("PORT")->capture_default_str();
-  add_size(command, "-q", options.request_bytes, "Size of requests");
-  add_size(command, "-a", options.acknowledgement_bytes, "Size of acknowledgements");
-  command.add_option("-d", options.depth, "Requests outstanding for each pair of tasks")->type_name("DEPTH")->capture_default_str();
-  command.add_option("-t", options.tasks, "Tasks at each end, each with a socket; each talks with all of the other end")->type_name("TASKS")->capture_default_str();
-  command.add_option("-T", options.seconds, "Seconds to run, from the first answer on (0: until interrupted)")->type_name("SECONDS")->capture_default_str();
-  command.add_option("-Q", options.type_of_service, "Type of service")->check(CLI::Range(0, 255))->type_name("TOS")->capture_default_str();
+  add_number(command, "-p", options.control_port, 1, stress_parameters::starting_port_max,
+             "TCP port of the agreement; RDS ports begin behind it", "PORT");
+  add_size(command, "-q", options.request_bytes, stress_header::bytes, stress_bytes_max, "Size of requests");
+  add_size(command, "-a", options.acknowledgement_bytes, stress_header::bytes, stress_bytes_max, "Size of acknowledgements");
+  add_number(command, "-d", options.depth, 1, stress_parameters::depth_max, "Requests outstanding for each pair of tasks", "DEPTH");
+  add_number(command, "-t", options.tasks, 1, stress_parameters::tasks_max, "Tasks at each end, each with a socket; each talks with all of the other end", "TASKS");
+  add_number(command, "-T", options.seconds, 0, UINT32_MAX, "Seconds to run, from the first answer on (0: until interrupted)", "SECONDS");
+  add_type_of_service(command, "-Q", options.type_of_service);
   command.add_flag("-o", options.simplex, "Only the active end sends requests");
 }
 
@@ -30,10 +31,10 @@ void describe_rest(CLI::App& command, stress_options& options) {
   command.add_flag("-v", options.verify, "Check every byte (always on)");
   command.add_flag("-z", options.summary_only, "No row each second, the summary only");
   command.add_flag("--json", options.json, "The summary as JSON, and nothing else");
-  command.add_option("--port", options.tcp_port, "TCP port of RDS at both ends")->type_name("TCPPORT")->capture_default_str();
+  add_port(command, "--port", options.tcp_port, "TCP port of RDS at both ends");
   command.add_flag("--protocol-2.0.6", options.old_protocol, "Agree as rds-stress 2.0.6 does, which has no -Q");
   add_subnets(command, "--allow", options.allowed, "Passive end: hosts that may take part (may be given several times); default all");
-  command.add_option("--connect-retries", options.connect_retries, "Seconds to go on trying to reach the passive end")->capture_default_str();
+  add_number(command, "--connect-retries", options.connect_retries, 0, UINT32_MAX, "Seconds to go on trying to reach the passive end", "SECONDS");
   add_time(command, "--patience", options.patience, "How long to wait for what must come before it counts as lost; default 30 seconds");
   command.add_option("--stats", options.stats_path, "Serve statistics for `rdsco info --socket PATH`")->type_name("PATH");
 }
@@ -70,8 +71,8 @@ void check(stress_options const& options) {
     throw CLI::ValidationError("stress", "-r and -s must both be IPv4, or both IPv6");
   if (options.old_protocol && options.type_of_service != 0) throw CLI::ValidationError("-Q", "rds-stress 2.0.6 has no type of service");
   stress_parameters asked;
-  asked.request_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(options.request_bytes, UINT32_MAX));
-  asked.acknowledgement_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(options.acknowledgement_bytes, UINT32_MAX));
+  asked.request_bytes = static_cast<std::uint32_t>(options.request_bytes);
+  asked.acknowledgement_bytes = static_cast<std::uint32_t>(options.acknowledgement_bytes);
   asked.depth = options.depth;
   asked.tasks = options.tasks;
   asked.starting_port = options.control_port;

@@ -19,8 +19,6 @@ using protocol::store_big_endian;
 constexpr std::string_view version("2.0.7\0", 6);
 constexpr std::string_view rdsco_mark("rdsco\0", 6);
 
-// What a hostile other end could make grow.
-constexpr std::uint32_t tasks_max = 256;
 constexpr std::uint64_t outstanding_max = 4u << 20;
 
 // Places of the 59 bytes.
@@ -102,10 +100,11 @@ std::optional<std::string> stress_parameters::problem() const {
   if (!fits(acknowledgement_bytes))
     return fmt::format("acknowledgements of {} bytes: {} to {} are possible", acknowledgement_bytes, stress_header::bytes, stress_bytes_max);
   if (tasks == 0 || tasks > tasks_max) return fmt::format("{} tasks: 1 to {} are possible", tasks, tasks_max);
-  if (depth == 0 || depth > 65535) return fmt::format("depth {}: 1 to 65535 are possible", depth);
+  if (depth == 0 || depth > depth_max) return fmt::format("depth {}: 1 to {} are possible", depth, depth_max);
   if (std::uint64_t(depth) * tasks * tasks > outstanding_max)
     return fmt::format("depth {} for each of {} x {} pairs of tasks is too much: {} requests may be outstanding", depth, tasks, tasks, outstanding_max);
-  if (starting_port < 1 || starting_port + tasks > 65519) return fmt::format("RDS ports {} to {}: 2 to 65519 are possible", starting_port + 1, starting_port + tasks);
+  if (starting_port < 1 || starting_port + tasks > starting_port_max + 1)
+    return fmt::format("RDS ports {} to {}: 2 to {} are possible", starting_port + 1, starting_port + tasks, starting_port_max + 1);
   return std::nullopt;
 }
 

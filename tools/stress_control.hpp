@@ -28,6 +28,11 @@ struct stress_parameters {
   static constexpr std::size_t bytes_2_0_6 = 59;
   static constexpr std::size_t bytes_2_0_7 = 77;
   static constexpr std::size_t version_bytes = 16;
+  // What a hostile other end could make grow.
+  static constexpr std::uint32_t tasks_max = 256;
+  static constexpr std::uint32_t depth_max = 65535;
+  /// RDS ports behind it are for the tasks; the last ones are the node's own.
+  static constexpr std::uint16_t starting_port_max = 65518;
 
   std::uint32_t depth = 1;
   std::uint32_t request_bytes = 1024;
