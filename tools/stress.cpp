@@ -14,7 +14,9 @@ namespace rdsco::tools {
 namespace {
 
 void describe_test(CLI::App& command, stress_options& options) {
-  add_address(command, "-r", options.own, "Receive at this address of this host");
+  add_address(command, "-r", options.own,
+              "Receive at this address of this host; else an active end where routing would have it, and a passive one where the "
+              "active one comes to, by IPv4");
   add_address(command, "-s", options.peer, "Test against the passive end at this address; this end is the active one");
   add_number(command, "-p", options.control_port, 1, stress_parameters::starting_port_max,
              "TCP port of the agreement; RDS ports begin behind it", "PORT");
@@ -56,7 +58,7 @@ CLI::App* describe(CLI::App& app, stress_options& options) {
   options.command = command;
   describe_test(*command, options);
   describe_rest(*command, options);
-  command->footer("One end is passive (rdsco stress -r ADDRESS), the other active (rdsco stress -r ADDRESS -s PASSIVE ...). It speaks the\n"
+  command->footer("One end is passive (rdsco stress [-r ADDRESS]), the other active (rdsco stress -r ADDRESS -s PASSIVE ...). It speaks the\n"
                   "protocol of rds-stress 2.0.6 and 2.0.7, so that either end may be an unmodified rds-stress on a kernel.\n"
                   "Exit status: 0 all datagrams arrived once, whole and in order at both ends; 1 they did not, or an end failed;\n"
                   "2 wrong arguments.");
@@ -65,8 +67,6 @@ CLI::App* describe(CLI::App& app, stress_options& options) {
 
 void check(stress_options const& options) {
   if (!options.command->parsed()) return;
-  if (!options.own && !options.peer)
-    throw CLI::ValidationError("stress", "-r ADDRESS is needed for a passive end, -s ADDRESS for an active one");
   if (options.own && options.peer && options.own->is_v4() != options.peer->is_v4())
     throw CLI::ValidationError("stress", "-r and -s must both be IPv4, or both IPv6");
   if (options.old_protocol && options.type_of_service != 0) throw CLI::ValidationError("-Q", "rds-stress 2.0.6 has no type of service");

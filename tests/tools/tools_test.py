@@ -37,8 +37,9 @@ def check(condition, *what):
 
 @contextlib.contextmanager
 def passive(address, *arguments, control=CONTROL):
-    """A passive end of a stress test: also a node that answers pings and serves statistics."""
-    end = subprocess.Popen([RDSCO, "stress", "-r", address, "-p", str(control), "--port", str(PORT), *map(str, arguments)],
+    """A passive end of a stress test: also a node that answers pings and serves statistics. None: at any address, once asked."""
+    own = ["-r", address] if address else []
+    end = subprocess.Popen([RDSCO, "stress", *own, "-p", str(control), "--port", str(PORT), *map(str, arguments)],
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         first = end.stdout.readline()
@@ -186,9 +187,19 @@ def stress():
                 check(result["peer"]["clean"], result)
             if "-o" in arguments:
                 check(result["requests_received"] == 0, result)
+    anywhere()
     live_line()
     dying_passive()
     stalled_passive()
+
+
+def anywhere():
+    """A passive end without an address has the one that the active end came to."""
+    with passive(None) as end:
+        done = run("stress", "-r", CLIENT, "-s", "127.0.0.7", "-p", CONTROL, "--port", PORT, "--json", "-T", 1)
+        check(done.returncode == 0 and json.loads(done.stdout)["peer"]["clean"], done)
+        status, output = finish(end)
+        check(status == 0 and "accepted connection from 127.0.0.1:" in output, output)
 
 
 def live_line():
