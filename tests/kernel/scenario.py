@@ -2,10 +2,12 @@
 """What the scenarios have in common: both sides of the wire, the account of a flow, the kernel's evidence, and the driver itself.
 
 Whose loss is it? Everything that rdsco sends must arrive, once and in order. What a kernel sends may be lost by that kernel: its TCP
-acknowledges bytes that its RDS, or a reset, then throws away, and it never sends them again. Such a loss is accepted only while rdsco
-dropped nothing of what reached it; it is printed with the counters of both sides.
+acknowledges bytes that its RDS, or a reset, then throws away, and it never sends them again. Such a loss is accepted only where a
+connection ended and rdsco dropped nothing of what reached it; it is printed with the counters of both sides.
 """
 import argparse
+import collections
+import json
 import os
 import signal
 import time
@@ -19,10 +21,20 @@ EVERY_ADDRESS = (LOWER, HIGHER, LOWER_V6, HIGHER_V6)
 BOTH_ORDERS = (LOWER, HIGHER)
 ALL_SIZES = "0,1,4096,65536,1048576"
 KERNEL_PORT, OUR_PORT = "4000", "5000"
-QUIET_SECONDS = 2
-# What rdsco refused although it had arrived. Old numbers are another matter: a kernel repeats messages, and must not get them through twice.
+RDS_CONNECTIONS = "state established '( sport = :16385 or dport = :16385 )'"
+# A receiver that heard nothing for so long, while no byte lay unread in its host's TCP, has all that will come.
+QUIET_SECONDS = 5
+# For programs that a disturbance keeps busy; and how long the lab waits for them.
+LONG_LIMIT, LONG_PATIENCE = 600, 660
+# The kernel of these cases answers pings, however slowly it is emulated: how a peer without pings is dealt with has cases of its own.
+PONG_PATIENCE_MS = 60000
+# What rdsco refused although it had arrived. Old numbers are another matter: a kernel repeats messages after a reset, and must not get
+# them through twice. A hole is not made so: whoever's number moved the expectation on was itself delivered, and behind it, in the order
+# of its numbers, a kernel sends nothing from before it but repeats. How many were dropped is printed with every loss.
 DROPS = ("recv_drop_bad_checksum", "recv_drop_no_sock", "recv_drop_dead_sock", "rdsco_drop_bad_frame", "rdsco_drop_bad_map",
          "rdsco_drop_too_large", "rdsco_drop_partial_timeout", "rdsco_drop_memory", "rdsco_accept_refused_limit", "rdsco_ack_future")
+# Signs that a connection ended, which is when a kernel loses.
+ENDS = ("conn_reset", "tcp_connect_raced", "rdsco_connection_replaced", "rdsco_accept_refused_order", "rdsco_kick_sent")
 
 
 def check(condition, *facts):
@@ -42,6 +54,7 @@ class Wire:
         self.options = options
         self.kernel_losses = []
         self.native_jobs = []
+        self.sums = collections.Counter()  # of a case, over its addresses
         self.begin_case()
 
     def begin_case(self):
@@ -54,7 +67,8 @@ class Wire:
         return int(values[names.index("TCPAbortOnClose")])
 
     def ours(self, command, own, *arguments):
-        job = self.session.native.start([self.options.peer_binary, command, "--local", own, *map(str, arguments)])
+        patience = () if "--pong-patience-ms" in arguments else ("--pong-patience-ms", PONG_PATIENCE_MS)
+        job = self.session.native.start([self.options.peer_binary, command, "--local", own, *map(str, (*arguments, *patience))])
         self.native_jobs.append(job)
         return job
 
@@ -81,8 +95,13 @@ class Wire:
 
     def tcp_connections(self):
         """Established connections of RDS in the guest."""
-        _, output, _ = self.session.guest.run("ss -Htn state established '( sport = :16385 or dport = :16385 )'", directory="/")
+        _, output, _ = self.session.guest.run(f"ss -Htn {RDS_CONNECTIONS}", directory="/")
         return len(output.splitlines())
+
+    def unread_by_us(self):
+        """How many bytes lie unread in each of our side's connections."""
+        _, output, _ = self.session.native.run(f"ss -Htn {RDS_CONNECTIONS}")
+        return [int(line.split()[0]) for line in output.decode().splitlines()]
 
     def cut(self):
         """Nothing passes either way until join(): no end of a connection is heard of at the other end."""
@@ -134,11 +153,12 @@ def check_taken(wire, facts, count, what):
     dropped = own_drops(facts["counters"])
     check(not dropped, f"rdsco dropped datagrams of the kernel: {what}", dropped, facts)
     if flow["lost"]:
-        old = facts["counters"]["recv_drop_old_seq"]
-        check(old == 0, f"{flow['lost']} are missing, and rdsco dropped {old} as old: {what}", facts)
+        theirs = wire.kernel_facts()
+        ended = {name: counters[name] for counters in (facts["counters"], theirs["counters"]) for name in ENDS if counters.get(name)}
+        check(ended, f"{flow['lost']} are missing, and no connection ended: {what}", facts, theirs)
         thrown_away = wire.closed_with_unread_bytes() - wire.thrown_away_before
         check(thrown_away == 0, f"{flow['lost']} are missing, and rdsco closed {thrown_away} sockets with unread bytes: {what}", facts)
-        wire.lost_by_kernel(f"{what}, indices {flow['lost_ranges']}", flow["lost"], facts["counters"], wire.kernel_facts())
+        wire.lost_by_kernel(f"{what}, indices {flow['lost_ranges']}", flow["lost"], facts["counters"], theirs)
 
 
 def own_drops(counters):
@@ -146,25 +166,31 @@ def own_drops(counters):
 
 
 def progress(job, what):
-    """The highest number of that kind that a program has spoken of, by its option --progress."""
-    return max((event[what] for event in job.events() if event.get("event") == "progress" and what in event), default=0)
+    """The last number of that kind that a program has spoken of, by its option --progress; it only grows."""
+    sign = f'"{what}":'.encode()
+    for line in reversed(job.stdout().rpartition(b"\n")[0].splitlines()):
+        if b'"event":"progress"' in line and sign in line:
+            return json.loads(line)[what]
+    return 0
 
 
-def finish_receiving(job, timeout=120):
+def finish_receiving(wire, job, owed=0, timeout=lab.PATIENCE):
     """The report of a receiver whose senders have ended: at once if it has all it expects, else after nothing came for a while.
-    Its option --progress tells."""
+    Its option --progress tells. `owed`: how many of its own datagrams are to be acknowledged first."""
     limit = time.monotonic() + timeout
-    last, since = None, time.monotonic()
-    while time.monotonic() < limit:
+    last, since, nothing_unread = None, time.monotonic(), 0
+    while time.monotonic() < limit and nothing_unread < 2:
         try:
             job.wait(0.2)
-            break
+            return job.report()
         except lab.TimedOut:
-            now = progress(job, "received")
-        if now != last:
-            last, since = now, time.monotonic()
+            now = progress(job, "received"), min(owed, progress(job, "acknowledged"))
+        if now != last or now[1] < owed:
+            last, since, nothing_unread = now, time.monotonic(), 0
         elif time.monotonic() - since > QUIET_SECONDS:
-            job.stop()
+            # Twice, because a process may have taken the bytes and not told yet.
+            nothing_unread = 0 if any(wire.unread_by_us()) else nothing_unread + 1
+    job.stop()
     return job.report()
 
 
@@ -177,13 +203,15 @@ def arguments(description):
     return parser
 
 
-def each_address(case, addresses):
-    """A fresh kernel for every address, because who speaks first on a new connection matters."""
+def each_address(case, addresses, afterwards=None):
+    """A fresh kernel for every address, because who speaks first on a new connection matters. `afterwards` judges the sums."""
     def cases(wire):
         for own in addresses:
             wire.begin_case()
             case(wire, own)
             wire.session.restart_rds()
+        if afterwards:
+            afterwards(wire)
     cases.__name__ = case.__name__
     return cases
 
@@ -206,6 +234,7 @@ def run_in(wire, cases, chosen):
             continue
         begin = time.monotonic()
         try:
+            wire.sums.clear()
             wire.begin_case()
             case(wire)
             wire.session.restart_rds()
@@ -225,7 +254,7 @@ def clean_up(wire):
     """After a failure: no program of either side may be left to disturb the next case."""
     try:
         wire.join()
-        wire.session.guest.run("pkill -KILL rdsco_afrds; true", timeout=20, directory="/")
+        wire.session.guest.run("pkill -KILL rdsco_afrds; true", timeout=lab.PATIENCE, directory="/")
         for job in wire.native_jobs:
             if not job.done():
                 job.signal(signal.SIGKILL)

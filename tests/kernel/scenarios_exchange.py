@@ -6,7 +6,7 @@ import sys
 
 sys.dont_write_bytecode = True
 from scenario import (  # noqa: E402
-    ALL_SIZES, BOTH_ORDERS, EVERY_ADDRESS, arguments, check, check_acknowledged, check_arrived, check_taken, each_address, flow_of,
+    ALL_SIZES, BOTH_ORDERS, EVERY_ADDRESS, LONG_LIMIT, arguments, check, check_acknowledged, check_arrived, check_taken, each_address, flow_of,
     kernel_address, own_drops, run)
 
 COUNT = 25
@@ -33,7 +33,7 @@ def the_kernel_speaks_first(wire, own):
 def both_ways_on_one_connection(wire, own):
     """Also what a kernel may notice of us: one TCP connection and no more, none reset, nothing dropped."""
     kernel = wire.kernel_sender("duplex", own, "--sizes", ALL_SIZES, "--count", COUNT, "--expect", COUNT, "--wait").wait_until_ready()
-    ours = wire.our_sender("duplex", own, "--sizes", ALL_SIZES, "--count", COUNT, "--expect", COUNT, "--wait", "--linger-ms", 60000)
+    ours = wire.our_sender("duplex", own, "--sizes", ALL_SIZES, "--count", COUNT, "--expect", COUNT, "--wait", "--linger-ms", 1000 * LONG_LIMIT)
     ours.wait_until_ready()
     status, pings = wire.kernel("ping", own, "--peer", own, "--count", 1).report()
     check(status == 0, pings)

@@ -14,7 +14,7 @@ namespace {
 
 struct arguments {
   traffic_options traffic;
-  double timeout_seconds = 60;
+  double timeout_seconds = 240;
   std::int64_t linger_ms = 200;
 };
 
@@ -43,6 +43,7 @@ void add_sending(CLI::App& command, arguments& into) {
   command.add_option("--count", options.send_count, "datagrams to send")->required();
   command.add_option("--flow", options.flow, "number of the flow")->capture_default_str();
   command.add_flag("--wait", options.wait_to_send, "send only after SIGUSR1 or a datagram to the go port");
+  command.add_flag("--leave", options.leaving, "end once all is sent: what the peer has not acknowledged is taken back");
   command.add_flag("--blocking", options.blocking, "blocking sendmsg, instead of poll and congestion notifications");
 }
 

@@ -60,7 +60,7 @@ bool traffic::work_left() {
     return true;
   }
   unacknowledged_ = options_.sending ? socket_.unacknowledged() : 0;
-  if (unacknowledged_ > 0) {
+  if (unacknowledged_ > 0 && !options_.leaving) {
     return true;
   }
   return options_.receiving && (!all_received() || clock::now() < last_arrival_ + options_.linger);
@@ -146,7 +146,7 @@ bool traffic::all_received() const {
 std::string traffic::status() const {
   auto const all_sent = sent_ == options_.send_count && unacknowledged_ == 0;
   auto const complete = all_sent && (!options_.receiving || options_.receive_count == 0 || all_received());
-  return complete ? "complete" : events_.stopped() ? "stopped" : "timeout";
+  return complete ? "complete" : events_.stopped() ? "stopped" : clock::now() < deadline_ ? "left" : "timeout";
 }
 
 int traffic::report() {

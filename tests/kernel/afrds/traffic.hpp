@@ -27,13 +27,14 @@ struct traffic_options {
   bool sending = false;
   bool receiving = false;
   bool blocking = false;
+  bool leaving = false;  // end once everything is sent: closing the socket takes back what the peer has not acknowledged
   bool wait_to_send = false;     // until the driver says go
   bool wait_to_receive = false;  // until the driver says go
   std::uint16_t go_port = 0;
   std::uint64_t progress_every = 0;
   int send_buffer = 4 << 20;
   int receive_buffer = 4 << 20;
-  std::chrono::milliseconds timeout{60000};
+  std::chrono::milliseconds timeout{240000};
   std::chrono::milliseconds linger{200};  // after the last expected datagram, to catch repeated ones
 };
 

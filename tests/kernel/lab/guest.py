@@ -7,7 +7,7 @@ import threading
 from .errors import DeadGuest, TimedOut
 from .job import GuestJob
 
-BOOT_SECONDS = 60
+BOOT_SECONDS = 180  # 3 on an idle machine; emulation shares a busy one
 
 
 class Guest:

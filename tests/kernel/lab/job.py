@@ -8,6 +8,9 @@ import time
 
 from .errors import TimedOut
 
+# How long the lab waits for a program: more than the programs wait themselves by default (240 s), because only they can tell what is missing.
+PATIENCE = 300
+
 
 class Job:
     """`directory` holds the files stdout and stderr, which grow while the command runs."""
@@ -35,7 +38,7 @@ class Job:
     def stderr(self):
         return (self.directory / "stderr").read_bytes()
 
-    def wait_for_output(self, text, timeout=30):
+    def wait_for_output(self, text, timeout=PATIENCE):
         """Returns once stdout contains `text`: how to know that a program is ready."""
         self.wait_until(lambda: text.encode() in self.stdout(), text, timeout)
 
@@ -43,7 +46,7 @@ class Job:
         """What it said last, for messages."""
         return f"...{self.stdout()[-2000:]!r} {self.stderr()[-2000:]!r}"
 
-    def wait_until(self, condition, what, timeout=30):
+    def wait_until(self, condition, what, timeout=PATIENCE):
         """Returns once `condition()` holds, which looks at what the command has said; `what` names it in errors."""
         limit = time.monotonic() + timeout
         while True:
@@ -58,7 +61,7 @@ class Job:
 
     # Programs that say {"event": "ready"} when they can be sent to, and {"event": "report"} at their end.
 
-    def wait_until_ready(self, timeout=30):
+    def wait_until_ready(self, timeout=PATIENCE):
         self.wait_for_output('"event":"ready"', timeout)
         return self
 
@@ -72,7 +75,7 @@ class Job:
     def stop(self):
         self.signal(signal.SIGTERM)
 
-    def report(self, timeout=60):
+    def report(self, timeout=PATIENCE):
         """Waits for the end: (status, the last report)."""
         status = self.wait(timeout)
         reports = [event for event in self.events() if event.get("event") == "report"]
@@ -122,7 +125,7 @@ class GuestJob(Job):
 
     def signal(self, number):
         """To the command and its children."""
-        limit = time.monotonic() + 10
+        limit = time.monotonic() + PATIENCE
         pid = self.directory / "pid"
         while not (pid.exists() and pid.read_text().endswith("\n")):
             if self.done() or time.monotonic() > limit:

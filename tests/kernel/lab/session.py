@@ -9,6 +9,7 @@ from pathlib import Path
 from . import kernels, network
 from .errors import LabError
 from .guest import Guest
+from .job import PATIENCE
 from .machine import Machine
 from .native import Native
 from .service import PREFIX, Service, own_sessions
@@ -66,14 +67,14 @@ class Session:
 
         Every AF_RDS socket of the guest must be closed first.
         """
-        status, _, errors = self.guest.run("rmmod rds_tcp rds && modprobe rds_tcp", timeout=60, directory="/")
+        status, _, errors = self.guest.run("rmmod rds_tcp rds && modprobe rds_tcp", timeout=PATIENCE, directory="/")
         if status != 0:
             raise LabError(f"rds_tcp cannot be reloaded: {errors.decode(errors='replace').strip()}")
 
     def reset_tcp(self):
         """Resets (RST) the established connections of RDS over TCP in the guest; returns how many there were."""
         filter_ = "( sport = :16385 or dport = :16385 )"
-        status, output, errors = self.guest.run(f"ss -H -K -n -t state established '{filter_}'", timeout=60, directory="/")
+        status, output, errors = self.guest.run(f"ss -H -K -n -t state established '{filter_}'", timeout=PATIENCE, directory="/")
         if status != 0:
             raise LabError(f"ss failed in the guest: {errors.decode(errors='replace').strip()}")
         return len(output.splitlines())

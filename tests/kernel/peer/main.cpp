@@ -25,7 +25,7 @@ struct arguments {
   std::vector<std::string> allowed{"0.0.0.0/0", "::/0"};
   std::uint16_t tcp_port = 16385;
   std::uint64_t sequence_mark = 0;
-  double timeout_seconds = 60;
+  double timeout_seconds = 240;
   std::int64_t linger_ms = 200;
   std::int64_t pong_patience_ms = 5000;
   driver::waits waits;
