@@ -53,26 +53,37 @@ def find(series, say=lambda text: None):
 
 
 def set_up(series, say=lambda text: None):
-    """Brings the newest package of a series into the cache. Safe to run by several processes at once."""
+    """Brings the newest package of a series into the cache, or answers what is there if there is no newer one to be had.
+    Safe to run by several processes at once."""
     install_programs(say)
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         link = cache / series
-        package = newest_package(SERIES[series])
-        if package is None:
-            if (link / "release").exists():
-                return Kernel(link.resolve())
-            raise Unavailable(f"apt knows no package {SERIES[series]}: run apt-get update, or add the Debian 12 security archive")
-        directory = cache / package
-        if not (directory / "release").exists():
-            say(f"downloading {package}")
-            unpack(package, cache, directory)
+        try:
+            directory = newest_directory(series, cache, say)
+        except Unavailable as reason:
+            if not (link / "release").exists():
+                raise
+            cached = Kernel(link.resolve())
+            say(f"{reason}; the cache has {cached.release}")
+            return cached
         temporary = cache / f".{series}.{os.getpid()}"
         temporary.symlink_to(directory.name)
         temporary.rename(link)
         return Kernel(directory)
+
+
+def newest_directory(series, cache, say):
+    package = newest_package(SERIES[series])
+    if package is None:
+        raise Unavailable(f"apt knows no package {SERIES[series]}: run apt-get update, or add the Debian 12 security archive")
+    directory = cache / package
+    if not (directory / "release").exists():
+        say(f"downloading {package}")
+        unpack(package, cache, directory)
+    return directory
 
 
 def install_programs(say):
