@@ -244,8 +244,11 @@ def run_in(wire, cases, chosen):
             traceback.print_exc()
             failed += 1
             clean_up(wire)
+    # scripts/kernel-losses looks for these lines.
     for what, lost in wire.kernel_losses:
         say(f"lost by the kernel: {lost}, {what}")
+    if not wire.kernel_losses:
+        say("lost by the kernel: nothing")
     say(f"{failed} failed" if failed else "all passed")
     return 1 if failed else 0
 
