@@ -7,7 +7,7 @@ import sys
 
 sys.dont_write_bytecode = True
 from scenario import (  # noqa: E402
-    BOTH_ORDERS, LOWER, arguments, check, check_acknowledged, check_arrived, check_taken, finish_receiving, kernel_address, run,
+    BOTH_ORDERS, LOWER, LOWER_V6, arguments, check, check_acknowledged, check_arrived, check_taken, finish_receiving, kernel_address, run,
     say)
 
 COUNT = 300
@@ -19,7 +19,7 @@ GO_PORT = 7000
 GO = """
 import os, signal, socket, sys, time
 process, kernel, port, delay = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+wire = socket.socket(socket.AF_INET6 if ":" in kernel else socket.AF_INET, socket.SOCK_DGRAM)
 parts = [lambda: wire.sendto(b"go", (kernel, port)), lambda: os.kill(process, signal.SIGUSR1)]
 for part in parts if delay >= 0 else reversed(parts):
     part()
@@ -31,7 +31,7 @@ def duel(wire, own, turn):
     flow = ("--sizes", "64,16,1000", "--count", COUNT, "--expect", COUNT, "--wait", "--progress", 50)
     kernel = wire.kernel_sender("duplex", own, *flow, "--go-port", GO_PORT).wait_until_ready()
     ours = wire.our_sender("duplex", own, *flow).wait_until_ready()
-    delay = (turn % 9 - 4) * 700
+    delay = (2 * turn % 9 - 4) * 700  # few turns have all kinds too
     go = [sys.executable, "-c", GO, ours.process.pid, kernel_address(own), GO_PORT, delay]
     check(wire.session.native.run(go)[0] == 0, "go")
     status, theirs = kernel.report()
@@ -46,9 +46,10 @@ def duel(wire, own, turn):
 
 
 def duels(wire):
-    for own in BOTH_ORDERS:
+    for own in (*BOTH_ORDERS, LOWER_V6):
         turns, total = 0, collections.Counter()
-        while turns < wire.options.duels or (own == LOWER and not total["tcp_connect_raced"] and turns < PATIENCE * wire.options.duels):
+        wanted = wire.options.duels if own in BOTH_ORDERS else (wire.options.duels + 3) // 4
+        while turns < wanted or (own == LOWER and not total["tcp_connect_raced"] and turns < PATIENCE * wanted):
             total.update(duel(wire, own, turns))
             wire.session.restart_rds()
             turns += 1
@@ -59,7 +60,7 @@ def duels(wire):
 
 def main():
     parser = arguments(__doc__)
-    parser.add_argument("--duels", type=int, default=20, help="in each address order")
+    parser.add_argument("--duels", type=int, default=20, help="in each address order, and a quarter of them over IPv6")
     return run(parser.parse_args(), [duels])
 
 

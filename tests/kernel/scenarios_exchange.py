@@ -6,7 +6,7 @@ import sys
 
 sys.dont_write_bytecode = True
 from scenario import (  # noqa: E402
-    ALL_SIZES, BOTH_ORDERS, EVERY_ADDRESS, LONG_LIMIT, arguments, check, check_acknowledged, check_arrived, check_taken, each_address, flow_of,
+    ALL_SIZES, EVERY_ADDRESS, LONG_LIMIT, arguments, check, check_acknowledged, check_arrived, check_taken, each_address, flow_of,
     kernel_address, own_drops, run)
 
 COUNT = 25
@@ -111,8 +111,7 @@ def our_reader_stops(wire, own):
     check(status == 0 and theirs["times_congested"] > 0 and theirs["congestion_updates"] > 0, theirs)
 
 
-CASES = [each_address(we_speak_first, EVERY_ADDRESS), each_address(the_kernel_speaks_first, EVERY_ADDRESS), each_address(both_ways_on_one_connection, EVERY_ADDRESS),
-         each_address(pings, BOTH_ORDERS), each_address(echoes, BOTH_ORDERS), each_address(the_kernels_reader_stops, BOTH_ORDERS),
-         each_address(our_reader_stops, BOTH_ORDERS)]
+CASES = [each_address(case, EVERY_ADDRESS) for case in (we_speak_first, the_kernel_speaks_first, both_ways_on_one_connection, pings, echoes,
+                                                        the_kernels_reader_stops, our_reader_stops)]
 
 sys.exit(run(arguments(__doc__).parse_args(), CASES))

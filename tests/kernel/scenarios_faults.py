@@ -8,7 +8,7 @@ import time
 
 sys.dont_write_bytecode = True
 from scenario import (  # noqa: E402
-    BOTH_ORDERS, LONG_LIMIT, LONG_PATIENCE, OUR_PORT, arguments, check, check_acknowledged, check_arrived, check_taken, each_address,
+    BOTH_ORDERS, HIGHER_V6, LONG_LIMIT, LONG_PATIENCE, OUR_PORT, arguments, check, check_acknowledged, check_arrived, check_taken, each_address,
     finish_receiving, flow_of, kernel_address, own_drops, progress, run, say)
 
 SIZES = "16,100,1000,20000,64,300000"
@@ -288,14 +288,14 @@ def answers_that_end(wire, own, patience):
     return facts["counters"]
 
 
-CASES = [each_address(resets, BOTH_ORDERS, something_was_sent_again),
+CASES = [each_address(resets, (*BOTH_ORDERS, HIGHER_V6), something_was_sent_again),
          *(each_address(case, BOTH_ORDERS) for case in (cuts, unread_bytes, we_are_killed, the_kernel_is_restarted,
                                                         a_restarted_kernel_begins_above_one, pings_switched_off, pings_are_switched_off))]
 
 
 def main():
     parser = arguments(__doc__)
-    parser.add_argument("--messages", type=int, default=3000, help="each way in each address order while connections are reset")
+    parser.add_argument("--messages", type=int, default=2000, help="each way with each address while connections are reset")
     return run(parser.parse_args(), CASES)
 
 
