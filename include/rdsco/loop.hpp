@@ -93,7 +93,7 @@ class loop {
   /// The nearest timer.
   [[nodiscard]] std::optional<time_point> next_deadline() const noexcept { return timers_.next_deadline(); }
   /// Something could run without waiting.
-  [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty() || !mailbox_.empty(); }
+  [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty() || !next_turn_.empty() || !mailbox_.empty(); }
 
   /// Runs `function` on the loop thread. Any thread.
   template <std::invocable F>
@@ -105,6 +105,8 @@ class loop {
   void withdraw(detail::mail& message) noexcept { mailbox_.withdraw(message); }
 
   void make_ready(detail::ready_item& item) noexcept { ready_.push_back(item); }
+  /// For what has had its share of this turn: it runs in the next one, after completions and timers were looked at.
+  void make_ready_next_turn(detail::ready_item& item) noexcept { next_turn_.push_back(item); }
   /// Arms `value` for value.when; an armed one moves.
   void add_timer(detail::timer& value) noexcept { timers_.add(value); }
   void cancel_timer(detail::timer& value) noexcept { timers_.remove(value); }
@@ -134,7 +136,7 @@ class loop {
   };
 
   std::size_t turn(bool may_wait) noexcept;
-  void wait_phase(bool may_wait) noexcept;
+  void wait_phase(bool may_wait, bool carried_over) noexcept;
   bool spin_phase() noexcept;
   bool spin_once() noexcept;
   bool ask_spinners() noexcept;
@@ -146,6 +148,7 @@ class loop {
 
   loop_options options_;
   detail::ready_queue ready_;
+  detail::ready_queue next_turn_;
   time_point now_{};
   detail::timer_heap timers_;
   std::unique_ptr<detail::io_backend> io_;

@@ -32,7 +32,7 @@ loop::loop(loop_options const& options, detail::seams world)
 
 loop::~loop() {
   RDSCO_CHECK(!in_turn_, "a loop was destroyed from inside one of its own turns");
-  RDSCO_CHECK(ready_.empty(), "a loop was destroyed with coroutines ready to run");
+  RDSCO_CHECK(ready_.empty() && next_turn_.empty(), "a loop was destroyed with coroutines ready to run");
   RDSCO_CHECK(timers_.empty(), "a loop was destroyed with timers armed");
   RDSCO_CHECK(spinners_.empty(), "a loop was destroyed with connections on it");
   RDSCO_CHECK(io_->operations_in_flight() == 0, "a loop was destroyed with operations in flight");
@@ -75,7 +75,9 @@ std::size_t loop::turn(bool may_wait) noexcept {
   in_turn_ = true;
   detail::frame_account::scope const counted(frames_);
   ++counters_.turns;
-  wait_phase(may_wait);
+  bool const carried_over = !next_turn_.empty();
+  ready_.splice_back(next_turn_);
+  wait_phase(may_wait, carried_over);
   std::size_t const mail = mailbox_.run();
   std::size_t const timers = timers_.expire(now_);
   std::size_t const resumed = run_ready();
@@ -86,13 +88,14 @@ std::size_t loop::turn(bool may_wait) noexcept {
   return mail + timers + resumed;
 }
 
-void loop::wait_phase(bool may_wait) noexcept {
+void loop::wait_phase(bool may_wait, bool carried_over) noexcept {
   if (may_wait && !has_ready()) {
     if (spin_phase()) return;
     before_wait();
     if (!has_ready()) return block();
   }
-  if (!may_wait || io_->has_submissions() || ++skipped_in_a_row_ >= skipped_max) {
+  // Whoever was carried over made the last turn a long one.
+  if (!may_wait || carried_over || io_->has_submissions() || ++skipped_in_a_row_ >= skipped_max) {
     skipped_in_a_row_ = 0;
     // Whoever looks for bytes by asking is not told of them: while there is always work, ask now and then.
     ask_spinners();
@@ -145,11 +148,18 @@ bool loop::spin_once() noexcept {
   return ask_spinners() || completed || has_ready() || stop_requested_.load(std::memory_order_relaxed);
 }
 
-// A spinner may leave the list while it is asked. After the first find the others have their turn later: what was found
-// lies in memory that they share.
+// A spinner may leave the list while it is asked. After the first find the others have their turn later, and before the one
+// that found: what was found lies in memory that they share.
 bool loop::ask_spinners() noexcept {
-  for (auto at = spinners_.begin(); at != spinners_.end();)
-    if ((at++)->spin()) return true;
+  for (auto at = spinners_.begin(); at != spinners_.end();) {
+    detail::spinner& asked = *at++;
+    if (!asked.spin()) continue;
+    if (asked.linked()) {
+      spinners_.remove(asked);
+      spinners_.push_back(asked);
+    }
+    return true;
+  }
   return false;
 }
 

@@ -17,7 +17,7 @@ namespace rdsco::test {
 
 /// A backend on a memory_network. Several, each with a loop of its own, share one network and one thread. Operations are
 /// looked at in the order in which they were started; nothing depends on addresses or real time.
-class memory_backend final : public detail::io_backend {
+class memory_backend : public detail::io_backend {
  public:
   explicit memory_backend(memory_network& network) noexcept : network_(network) {}
   ~memory_backend() override;

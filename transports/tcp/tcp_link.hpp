@@ -78,6 +78,9 @@ class tcp_link final : public carrier, public spinner {
   static constexpr std::uint32_t event_tick = 32;     // a deadline passed
   static constexpr std::uint32_t event_stop = 64;
 
+  // One actor's share of a turn, each way.
+  static constexpr std::size_t turn_bytes_max = 2u << 20;
+
   // One read may go into the payload of a large message or into the transport's scratch memory.
   struct read_result {
     std::ptrdiff_t count = 0;
@@ -111,6 +114,7 @@ class tcp_link final : public carrier, public spinner {
 
   // transmitting (tcp_transmit.cpp)
   [[nodiscard]] std::uint64_t acknowledgement() const noexcept;
+  [[nodiscard]] bool share_sent() const noexcept { return outbox_.stream_bytes() >= turn_mark_ + turn_bytes_max; }
   void fill() noexcept;
   void ask_for_acknowledgement() noexcept;
   [[nodiscard]] bool flush() noexcept;
@@ -172,6 +176,7 @@ class tcp_link final : public carrier, public spinner {
   std::optional<time_point> partial_deadline_;
 
   outbox outbox_;
+  std::uint64_t turn_mark_ = 0;  // where in the stream this share of sending began
   std::optional<time_point> acknowledge_by_;  // a lazy acknowledgement, or a lazy request for one, is due then
   pong_watch watched_;
 };

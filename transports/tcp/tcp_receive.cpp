@@ -12,8 +12,6 @@ namespace {
 constexpr std::size_t direct_above = 16 * 1024;
 // Behind it a little more is read, enough for a header and a small message to ride along.
 constexpr std::size_t tail_bytes = 4096;
-// One actor's share of a turn.
-constexpr std::size_t turn_bytes_max = 2u << 20;
 // A peer that was told to end does so at once, if it is there at all.
 constexpr std::chrono::seconds end_patience{5};
 }  // namespace
@@ -112,7 +110,9 @@ bool tcp_link::read_on() noexcept {
   std::size_t taken = 0;
   while (may_read()) {
     if (taken >= turn_bytes_max) {
-      signal_.raise(event_read);
+      // Not asked meanwhile: the others are.
+      stop_reading_actively();
+      signal_.raise_next_turn(event_read);
       return true;
     }
     read_once();
@@ -138,7 +138,7 @@ bool tcp_link::receive() noexcept {
   if ((more || resumed) && !armed_ && !read_on()) return false;
   check_partial_message();
   if (violated_) return false;
-  if (!armed_ && !active_ && may_read()) {
+  if (!armed_ && !active_ && !signal_.share_spent() && may_read()) {
     active_ = true;
     loop_.add_spinner(*this);
   }
@@ -200,7 +200,7 @@ task<> tcp_link::drain() {
     }
     // Another link's bytes lie in the scratch memory, or this one has had its share of the turn.
     if (owner_.scratch(*this).empty() || taken >= turn_bytes_max) {
-      co_await signal_.yield();
+      co_await signal_.next_turn();
       taken = 0;
       continue;
     }

@@ -19,7 +19,7 @@ void tcp_link::fill() noexcept {
     lane.map_due = false;
   }
   while (datagram* const head = lane.next_unsent()) {
-    if (!outbox_.has_room()) return;
+    if (!outbox_.has_room() || share_sent()) return;
     if (lane.budget.charge(head->length)) head->acknowledge_soon = true;
     by_.node.counted.send_ack_required += head->acknowledge_soon;
     by_.node.counted.rdsco_retransmitted += head->retransmitted;
@@ -62,6 +62,7 @@ bool tcp_link::flush() noexcept {
 
 bool tcp_link::transmit() noexcept {
   if (broken_ || stopping_) return false;
+  turn_mark_ = outbox_.stream_bytes();
   bool full = false;
   while (!full && !writable_.in_flight) {
     fill();
@@ -75,8 +76,10 @@ bool tcp_link::transmit() noexcept {
   if (by_.lane.mode == acknowledgement_mode::transport) trust_transport();
   deadline_passed_ = false;
   if (outbox_.empty() && by_.lane.idle()) outbox_.rest();
+  bool const more = outbox_.empty() && (by_.lane.has_unsent() || by_.lane.map_due);
+  if (more && share_sent()) signal_.raise_next_turn(event_work);
   // Memory for staging or for the probe was refused: look again soon.
-  bool const refused = outbox_.empty() && (by_.lane.has_unsent() || by_.lane.map_due);
+  bool const refused = more && !share_sent();
   if (refused || by_.lane.probe_due()) plan_at(loop_.now() + by_.node.options.tcp.acknowledge_within);
   // Everything queued so far is out: the event that announced it needs no turn of its own.
   if (!by_.lane.has_unsent() && !by_.lane.map_due && !broken_) signal_.settle(event_work);

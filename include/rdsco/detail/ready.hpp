@@ -38,6 +38,13 @@ class ready_queue {
     ++size_;
   }
   [[nodiscard]] ready_item* pop_front() noexcept { return unlink_after(&first_); }
+  /// Appends everything that `other` holds, in its order.
+  void splice_back(ready_queue& other) noexcept {
+    if (other.empty()) return;
+    *tail_ = std::exchange(other.first_, nullptr);
+    tail_ = std::exchange(other.tail_, &other.first_);
+    size_ += std::exchange(other.size_, 0u);
+  }
   /// Takes the item at `position` (0 is the oldest) out of its turn.
   [[nodiscard]] ready_item* take(std::size_t position) noexcept {
     ready_item** link = &first_;
