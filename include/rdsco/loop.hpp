@@ -88,7 +88,8 @@ class loop {
   /// Embedding: one turn that never waits. Returns how many things were run.
   std::size_t poll();
   /// Embedding: readable when poll() has something to do, for timers too, and for as long as work is left over. Call poll()
-  /// once before waiting on it. -1 when the backend has none.
+  /// once before waiting on it; what the program does from outside poll() (spawn(), try_send_to()) counts from then on.
+  /// -1 when the backend has none.
   int wait_fd();
   /// The nearest timer.
   [[nodiscard]] std::optional<time_point> next_deadline() const noexcept { return timers_.next_deadline(); }
@@ -104,17 +105,30 @@ class loop {
   void post(detail::mail& message) noexcept;
   void withdraw(detail::mail& message) noexcept { mailbox_.withdraw(message); }
 
-  void make_ready(detail::ready_item& item) noexcept { ready_.push_back(item); }
+  void make_ready(detail::ready_item& item) noexcept {
+    ready_.push_back(item);
+    show_work();
+  }
   /// For what has had its share of this turn: it runs in the next one, after completions and timers were looked at.
-  void make_ready_next_turn(detail::ready_item& item) noexcept { next_turn_.push_back(item); }
+  void make_ready_next_turn(detail::ready_item& item) noexcept {
+    next_turn_.push_back(item);
+    show_work();
+  }
   /// Arms `value` for value.when; an armed one moves.
-  void add_timer(detail::timer& value) noexcept { timers_.add(value); }
+  void add_timer(detail::timer& value) noexcept {
+    timers_.add(value);
+    show_work();
+  }
   void cancel_timer(detail::timer& value) noexcept { timers_.remove(value); }
   /// Read once a turn.
   [[nodiscard]] time_point now() const noexcept { return now_; }
   [[nodiscard]] std::int64_t wall_time_ns() const noexcept { return clock_->wall_time_ns(); }
   [[nodiscard]] std::uint64_t random() noexcept { return random_->next(); }
   [[nodiscard]] detail::io_backend& io() noexcept { return *io_; }
+  /// What an embedding program begins between two poll()s makes wait_fd() readable. Within a turn there is no need.
+  void show_work() noexcept {
+    if (!in_turn_) notify();
+  }
   [[nodiscard]] detail::memory_source& memory() noexcept { return *memory_; }
   void add_spinner(detail::spinner& value) noexcept { spinners_.push_back(value); }
   void remove_spinner(detail::spinner& value) noexcept { spinners_.remove(value); }

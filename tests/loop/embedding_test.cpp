@@ -3,12 +3,10 @@
 // a message or left-over work, or burns its processor because the descriptor never rests.
 // Forced by: plain epoll without a thread, waiting without a time limit, and counting how often it was woken.
 #include "loop/worlds.hpp"
+#include "support/host_program.hpp"
 
 #include <rdsco/sleep.hpp>
 #include <rdsco/task_group.hpp>
-
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -18,42 +16,6 @@ using namespace rdsco::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// Somebody else's event loop, which knows one descriptor and one function of ours.
-class host_program {
- public:
-  explicit host_program(loop& where) : where_(where), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
-    epoll_event interest{};
-    interest.events = EPOLLIN;
-    REQUIRE(where.wait_fd() >= 0);
-    REQUIRE(::epoll_ctl(epoll_, EPOLL_CTL_ADD, where.wait_fd(), &interest) == 0);
-    where.poll();
-  }
-  host_program(host_program const&) = delete;
-  host_program& operator=(host_program const&) = delete;
-  ~host_program() { ::close(epoll_); }
-
-  template <class Done>
-  void run_until(Done done) {
-    while (!done()) {
-      wait(-1);
-      where_.poll();
-      ++polls_;
-    }
-  }
-  /// Whether there is something to do at this moment.
-  [[nodiscard]] bool readable() { return wait(0) == 1; }
-  [[nodiscard]] int polls() const noexcept { return polls_; }
-
- private:
-  int wait(int timeout) {
-    epoll_event event{};
-    return ::epoll_wait(epoll_, &event, 1, timeout);
-  }
-  loop& where_;
-  int epoll_;
-  int polls_ = 0;
-};
 
 task<> nap(duration length, int times, int* done) {
   for (int i = 0; i < times; ++i) {
@@ -146,6 +108,49 @@ TEST_CASE("a message from another thread wakes the host") {
   }
   REQUIRE(heard == 100);
   REQUIRE(host.polls() <= 400);
+}
+
+TEST_CASE("what the host does between two polls wakes it") {
+  loop where;
+  host_program host(where);
+  task_group group(where);
+  stream_pair streams;
+  group.spawn([&]() -> task<> { streams = co_await connected_pair(where); });
+  host.run_until([&] { return group.size() == 0; });
+  int done = 0;
+  host.run_dry();
+
+  group.spawn(nap(1ms, 1, &done));
+  REQUIRE(host.readable());
+  host.run_until([&] { return group.size() == 0; });
+  REQUIRE(done == 1);
+  host.run_dry();
+
+  // A timer of the host's own, without a coroutine.
+  struct alarm : detail::timer {
+    explicit alarm(int* to) noexcept : timer(&ring), count(to) {}
+    static void ring(timer& self) noexcept { ++*static_cast<alarm&>(self).count; }
+    int* count;
+  } alarm(&done);
+  alarm.when = where.now();
+  where.add_timer(alarm);
+  REQUIRE(host.readable());
+  host.run_until([&] { return done == 2; });
+  host.run_dry();
+
+  // A stop that has to reach the kernel.
+  group.spawn([&]() -> task<> {
+    std::array<std::byte, 1> into;
+    auto const got = co_await detail::receive_awaiter(where, streams.server, mutable_buffer(into));
+    REQUIRE(got.ec == errc::canceled);
+  });
+  host.run_dry();
+  REQUIRE(group.size() == 1);
+  group.stop();
+  REQUIRE(host.readable());
+  host.run_until([&] { return group.size() == 0; });
+  close_pair(where, streams);
+  host.run_dry();
 }
 
 TEST_CASE("a loop that was embedded can still be run") {

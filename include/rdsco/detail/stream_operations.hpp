@@ -36,7 +36,10 @@ class io_awaiter : public leaf_operation<Derived> {
     static_cast<Derived&>(*this).start();
     return true;
   }
-  void on_stop() noexcept { loop_.io().cancel(operation_); }
+  void on_stop() noexcept {
+    loop_.io().cancel(operation_);
+    loop_.show_work();
+  }
 
  protected:
   explicit io_awaiter(loop& where) noexcept : loop_(where), operation_(*this) {}
