@@ -36,6 +36,7 @@ class receive_buffers {
   [[nodiscard]] std::optional<std::uint16_t> pick() noexcept;
   void give_back(std::uint16_t number) noexcept;
   [[nodiscard]] bool all_lent() const noexcept { return lent_ == options_.count; }
+  [[nodiscard]] std::size_t not_lent() const noexcept { return options_.count - lent_; }
   [[nodiscard]] std::size_t bytes_each() const noexcept { return options_.bytes; }
 
  private:

@@ -82,6 +82,7 @@ class uring_backend final : public io_backend {
   void lend(ring_slot& slot, std::uint16_t buffer, std::int32_t bytes) noexcept;
   void receive_by_hand(ring_slot& slot) noexcept;
   void starve(ring_slot& slot) noexcept;
+  [[nodiscard]] bool can_feed() const noexcept { return !starved_.empty() && !buffers_.all_lent(); }
   void feed_starved() noexcept;
   void end_later(ring_slot& slot, std::int32_t result) noexcept;
   bool complete_ended() noexcept;

@@ -4,6 +4,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <tuple>
@@ -132,11 +133,13 @@ void uring_backend::starve(ring_slot& slot) noexcept {
   starved_.push_back(tag_of(slot));
 }
 
+// As many as there are buffers. Those among them that end without one, or find nothing to receive, leave it to the next: as
+// long as some starve beside free buffers the loop does not sleep, and feeds again.
 void uring_backend::feed_starved() noexcept {
-  if (starved_.empty()) return;
-  ring_tag const first = starved_.front();
-  starved_.erase(starved_.begin());
-  start(*slots_.find(first.index, first.generation));
+  if (!can_feed()) return;
+  std::size_t const count = std::min(starved_.size(), buffers_.not_lent());
+  for (std::size_t at = 0; at < count; ++at) start(*slots_.find(starved_[at].index, starved_[at].generation));
+  starved_.erase(starved_.begin(), starved_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 void uring_backend::end_later(ring_slot& slot, std::int32_t result) noexcept {

@@ -9,13 +9,14 @@
 namespace rdsco::detail {
 
 bool uring_backend::has_submissions() const noexcept {
-  return ring_.has_submissions() || !deferred_.empty() || !cancels_.empty() || !wake_armed_;
+  return ring_.has_submissions() || !deferred_.empty() || !cancels_.empty() || !wake_armed_ || can_feed();
 }
 
 void uring_backend::wait(std::optional<duration> timeout) noexcept {
   retry_deferred();
+  feed_starved();
   if (!wake_armed_) arm_wake();
-  if (!ended_.empty()) timeout = duration::zero();
+  if (!ended_.empty() || can_feed()) timeout = duration::zero();
   if (timeout != duration::zero()) return ring_.wait(timeout);
   if (ring_.has_submissions()) ring_.submit();
 }

@@ -236,6 +236,42 @@ task<> cancelled_while_starved(loop& where) {
   close_pair(where, other);
 }
 
+task<> until_starved(loop& where, std::uint64_t count) {
+  while (where.io().counters().starved < count) (void)co_await sleep(10us);
+}
+
+// Two starve for one buffer, and the first of them does not use it.
+task<> passed_on(loop& where, bool reset) {
+  auto const first = co_await connected_pair(where);
+  auto const second = co_await connected_pair(where);
+  auto const third = co_await connected_pair(where);
+  noted_receive holds, unlucky, hungry;
+  auto const bytes = counted_bytes(10);
+  co_await send_all(where, first.client, bytes);
+  where.io().receive(first.server, holds);
+  co_await until_ended(&holds);
+  auto const before = where.io().counters().starved;
+  where.io().receive(second.server, unlucky);
+  co_await until_starved(where, before + 1);
+  where.io().receive(third.server, hungry);
+  co_await until_starved(where, before + 2);
+  if (reset) where.io().close(second.client, true);
+  co_await send_all(where, third.client, bytes);
+  where.io().release_received(holds);
+  for (int look = 0; look < 5000 && hungry.in_flight; ++look) (void)co_await sleep(1ms);
+  where.io().cancel(hungry);
+  co_await until_ended(&hungry);
+  REQUIRE(hungry.result == 10);
+  where.io().release_received(hungry);
+  where.io().cancel(unlucky);
+  co_await until_ended(&unlucky);
+  REQUIRE(unlucky.result == (reset ? -ECONNRESET : -ECANCELED));
+  if (!reset) where.io().close(second.client, false);
+  where.io().close(second.server, false);
+  close_pair(where, first);
+  close_pair(where, third);
+}
+
 loop_options two_buffers() {
   loop_options options;
   options.receive_buffers.count = 2;
@@ -260,6 +296,17 @@ TEST_CASE("receives that find no lent memory wait for it") {
   block_on(where, hungry_streams(where));
   block_on(where, cancelled_while_starved(where));
   REQUIRE(where.io().operations_in_flight() == 0);
+}
+
+TEST_CASE("a buffer that a starved receive does not use is passed on to the next") {
+  for (bool const reset : {true, false}) {
+    INFO((reset ? "reset" : "idle"));
+    loop_options options = two_buffers();
+    options.receive_buffers.count = 1;
+    loop where(options);
+    block_on(where, passed_on(where, reset));
+    REQUIRE(where.io().operations_in_flight() == 0);
+  }
 }
 
 namespace {
