@@ -159,6 +159,8 @@ class loop {
   void block() noexcept;
   std::size_t run_ready() noexcept;
   void notify() noexcept;
+  /// stop() is for run() alone; whoever else turns the loop must not be kept from sleeping by it.
+  [[nodiscard]] bool stopping() const noexcept { return running_ && stop_requested_.load(); }
 
   loop_options options_;
   detail::ready_queue ready_;
@@ -177,6 +179,7 @@ class loop {
   loop_counters counters_;
   unsigned skipped_in_a_row_ = 0;
   bool in_turn_ = false;
+  bool running_ = false;  // inside run()
   detail::mailbox mailbox_;
   std::atomic<bool> waiting_{false};  // somebody must call wake() to be heard
   std::atomic<bool> stop_requested_{false};

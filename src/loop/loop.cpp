@@ -40,7 +40,9 @@ loop::~loop() {
 }
 
 void loop::run() {
+  running_ = true;
   while (!stop_requested_.exchange(false)) turn(true);
+  running_ = false;
 }
 
 void loop::stop() noexcept {
@@ -113,7 +115,7 @@ void loop::block() noexcept {
   // TRICKY: a writer posts and then reads waiting_; the loop sets waiting_ and then reads the mailbox. One of them sees the
   // other, whatever the order.
   waiting_.store(true);
-  if (!mailbox_.empty() || stop_requested_.load()) timeout = duration::zero();
+  if (!mailbox_.empty() || stopping()) timeout = duration::zero();
   ++counters_.waits;
   skipped_in_a_row_ = 0;
   io_->wait(timeout);
@@ -145,7 +147,7 @@ bool loop::spin_phase() noexcept {
 
 bool loop::spin_once() noexcept {
   bool const completed = io_->poll_completions();
-  return ask_spinners() || completed || has_ready() || stop_requested_.load(std::memory_order_relaxed);
+  return ask_spinners() || completed || has_ready() || stopping();
 }
 
 // A spinner may leave the list while it is asked. After the first find the others have their turn later, and before the one

@@ -188,7 +188,7 @@ task<std::size_t> node_core::close(std::chrono::nanoseconds patience) {
   if (open_) co_await wait_for_acknowledgements(patience);
   if (!open_) {
     // Whoever closes a node that is being closed is told when nothing is left, too.
-    while (closing_) co_await yield();
+    if (closing_) co_await closed_.wait(where);
     co_return 0;
   }
   open_ = false;
@@ -198,6 +198,7 @@ task<std::size_t> node_core::close(std::chrono::nanoseconds patience) {
   for (auto& each : transports_) co_await each->close();
   for (auto& entry : connections_) entry.second->lane.clear();
   closing_ = false;
+  closed_.happen();
   co_return left;
 }
 

@@ -3,6 +3,7 @@
 
 #include "memory/block_pool.hpp"
 #include "node/connection.hpp"
+#include "node/event.hpp"
 #include "node/local_host.hpp"
 #include "node/socket_core.hpp"
 
@@ -91,6 +92,7 @@ class node_core {
   std::uint64_t last_socket_id_ = 0;
   bool open_ = false;
   bool closing_ = false;
+  event closed_;  // the closing has ended
 };
 
 }  // namespace rdsco::detail

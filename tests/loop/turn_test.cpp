@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Wrong could go: one who always has something to do keeps timers, completions or others from their turn, or makes the loop
-// sleep on work that was put off.
+// sleep on work that was put off, or a stop() keeps it from sleeping at all.
 // Forced by: items that queue themselves again, spinners that always find something, and turns that are counted.
 #include "loop/worlds.hpp"
 
+#include <rdsco/block_on.hpp>
 #include <rdsco/sleep.hpp>
 #include <rdsco/task_group.hpp>
 
@@ -121,4 +122,20 @@ TEST_CASE("a turn after one that put work off asks at once") {
   where.make_ready_next_turn(item);
   while (item.runs < item.wanted) where.run_once();
   REQUIRE(one.finds == item.wanted);
+}
+
+TEST_CASE("a stop that nobody took does not keep others that turn the loop from sleeping") {
+  loop where;
+  where.stop();
+  auto const turns = where.counters().turns;
+  block_on(where, []() -> task<> { (void)co_await sleep(50ms); }());
+  REQUIRE(where.counters().turns - turns < 50);
+  where.run();  // takes it, and returns at once
+  task_group group(where);
+  group.spawn([&]() -> task<> {
+    where.stop();
+    co_return;
+  });
+  where.run();
+  REQUIRE(group.size() == 0);
 }

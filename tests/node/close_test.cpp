@@ -191,6 +191,17 @@ TEST_CASE("several may close a node at once") {
   });
 }
 
+TEST_CASE("the second to close a node waits without turning the loop") {
+  in(over_tcp, [](world& w) -> task<> {
+    socket from = w.near_socket(), into = w.far_socket();
+    auto const sent = co_await with_timeout(patience, from.send_to("x", into.local(), until::acknowledged));
+    REQUIRE(!sent.ec);
+    auto const resumed = w.where.counters().resumed;
+    co_await when_all(close_and_look(w.near()), close_and_look(w.near()), close_and_look(w.near()));
+    CHECK(w.where.counters().resumed - resumed < 300);
+  });
+}
+
 TEST_CASE("the second to close a node is not told before the first") {
   in(over_tcp, [](world& w) -> task<> {
     socket from = w.near_socket(), into = w.far_socket();
