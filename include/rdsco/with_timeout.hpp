@@ -73,6 +73,34 @@ void note_timeout(R& outcome, bool passed) noexcept {
   if (passed && outcome.ec == errc::canceled) outcome.ec = errc::timed_out;
 }
 
+template <class T>
+struct timed {
+  using type = result<T>;
+};
+template <class T>
+struct timed<result<T>> {
+  using type = result<T>;
+};
+/// What with_timeout() makes of the outcome T: a result stays what it is, anything else becomes one.
+template <class T>
+using timed_t = typename timed<T>::type;
+
+inline result<> timeout_of(bool passed) noexcept { return passed ? result<>(errc::timed_out) : result<>(); }
+template <class T>
+timed_t<T> with_timeout_noted(T outcome, bool passed) {
+  if constexpr (std::same_as<T, timed_t<T>>) {
+    note_timeout(outcome, passed);
+    return outcome;
+  } else {
+    return timed_t<T>(timeout_of(passed).ec, std::move(outcome));
+  }
+}
+
+template <class T>
+inline constexpr bool is_task = false;
+template <class T>
+inline constexpr bool is_task<task<T>> = true;
+
 template <class Op>
 class [[nodiscard]] timed_operation {
  public:
@@ -92,9 +120,12 @@ class [[nodiscard]] timed_operation {
   }
   auto await_resume() {
     deadline_.disarm();
-    auto outcome = operation_.await_resume();
-    note_timeout(outcome, deadline_.passed());
-    return outcome;
+    if constexpr (std::is_void_v<decltype(operation_.await_resume())>) {
+      operation_.await_resume();
+      return timeout_of(deadline_.passed());
+    } else {
+      return with_timeout_noted(operation_.await_resume(), deadline_.passed());
+    }
   }
 
  private:
@@ -106,28 +137,43 @@ class [[nodiscard]] timed_operation {
 }  // namespace detail
 
 /// Stops `work` when `length` has passed.
-/// Completes when `work` has really ended: with timed_out when the deadline cancelled it, else with its own result. What
-/// completed in spite of the deadline is not lost.
+/// Completes when `work` has really ended. A task<result<T>>: with timed_out when the deadline cancelled it, else with its own
+/// result; what completed in spite of the deadline is not lost. A task<T> that returns no result cannot say whether it was
+/// cancelled: it yields a result<T> with its value, and with timed_out besides when the deadline passed first.
+/// Errors: throws what `work` throws.
 template <class T>
-task<result<T>> with_timeout(duration length, task<result<T>> work) {
+task<detail::timed_t<T>> with_timeout(duration length, task<T> work) {
   detail::environment around = co_await this_task::environment();
   RDSCO_CHECK(around.where != nullptr, "with_timeout() in a coroutine that does not run on a loop");
   stop_scope scope(around.stop);
   detail::scope_deadline deadline(scope);
   deadline.arm(*around.where, length);
   detail::environment inside(around.where, &scope);
-  auto outcome = co_await std::move(work).await_in(inside);
-  deadline.disarm();
-  detail::note_timeout(outcome, deadline.passed());
-  co_return outcome;
+  if constexpr (std::is_void_v<T>) {
+    co_await std::move(work).await_in(inside);
+    deadline.disarm();
+    co_return detail::timeout_of(deadline.passed());
+  } else {
+    auto outcome = co_await std::move(work).await_in(inside);
+    deadline.disarm();
+    co_return detail::with_timeout_noted(std::move(outcome), deadline.passed());
+  }
 }
 
-/// The same for one operation, without an allocation: `co_await with_timeout(1s, sock.receive())`.
+/// The same for one operation, without an allocation: `co_await with_timeout(1s, sock.receive())`. After group.join() timed_out
+/// says that the deadline stopped the tasks.
 /// Lifetime: `operation` outlives the co_await; a temporary in the same expression does.
 template <class Op>
-  requires detail::leaf<std::remove_cvref_t<Op>>
-[[nodiscard]] detail::timed_operation<std::remove_cvref_t<Op>> with_timeout(duration length, Op&& operation) noexcept {
+  requires detail::leaf<std::remove_reference_t<Op>>
+[[nodiscard]] detail::timed_operation<std::remove_reference_t<Op>> with_timeout(duration length, Op&& operation) noexcept {
   return {length, operation};
+}
+
+/// Whatever else is given is a mistake.
+template <class T>
+  requires(!detail::leaf<std::remove_reference_t<T>> && !detail::is_task<std::remove_cvref_t<T>>)
+void with_timeout(duration, T&&) {
+  static_assert(detail::is_task<T>, "with_timeout() takes a task, or an operation like sock.receive(), sleep() and group.join()");
 }
 
 }  // namespace rdsco

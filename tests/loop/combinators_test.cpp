@@ -207,6 +207,60 @@ TEST_CASE("a timeout ends a task, after it has really ended") {
   REQUIRE(seen.ended == 3);
 }
 
+TEST_CASE("a timeout of a task that returns no result says whether the deadline passed") {
+  memory_world world;
+  block_on(world.where, []() -> task<> {
+    static_assert(std::is_same_v<decltype(with_timeout(1s, after(1s, 5))), task<result<int>>>);
+    static_assert(std::is_same_v<decltype(with_timeout(1s, nothing())), task<result<>>>);
+    auto const early = co_await with_timeout(2s, after(1s, 5));
+    REQUIRE_FALSE(early.ec);
+    REQUIRE(early.data == 5);
+    auto const late = co_await with_timeout(1s, after(2s, 6));
+    REQUIRE(late.ec == errc::timed_out);
+    REQUIRE(late.data == 6);  // what it returned nevertheless
+    auto const done = co_await with_timeout(1s, nothing());
+    REQUIRE_FALSE(done.ec);
+    notes seen;
+    auto const stopped = co_await with_timeout(1s, wait_long(&seen));
+    REQUIRE(stopped.ec == errc::timed_out);
+    REQUIRE(seen.ended == 1);
+    // A type that only moves and has no default.
+    struct rare {
+      explicit rare(int given) noexcept : value(std::make_unique<int>(given)) {}
+      std::unique_ptr<int> value;
+    };
+    auto const make = []() -> task<rare> { co_return rare(7); };
+    auto const moved = co_await with_timeout(1s, make());
+    REQUIRE(*moved.data.value == 7);
+  }());
+  auto const fails = []() -> task<> { (void)co_await with_timeout(2s, throw_after(1s, "thrown")); };
+  REQUIRE_THROWS_WITH(block_on(world.where, fails()), "thrown");
+  REQUIRE_FALSE(world.where.next_deadline());
+}
+
+TEST_CASE("a timeout of a join stops the group and waits for its end") {
+  memory_world world;
+  notes seen;
+  auto const start = world.clock.now();
+  block_on(world.where, [](loop& where, notes* into) -> task<> {
+    task_group group(where);
+    group.spawn(wait_long(into));
+    group.spawn(wait_long(into));
+    auto const late = co_await with_timeout(1s, group.join());
+    static_assert(std::is_same_v<decltype(late), result<> const>);
+    REQUIRE(late.ec == errc::timed_out);
+    REQUIRE(into->ended == 2);
+    task_group quick(where);
+    quick.spawn([]() -> task<> { (void)co_await sleep(1s); });
+    auto const early = co_await with_timeout(2s, quick.join());
+    REQUIRE_FALSE(early.ec);
+    auto const empty = co_await with_timeout(1s, quick.join());
+    REQUIRE_FALSE(empty.ec);
+  }(world.where, &seen));
+  REQUIRE(since(world, start) == 2s);
+  REQUIRE_FALSE(world.where.next_deadline());
+}
+
 TEST_CASE("a stop from outside is no timeout") {
   memory_world world;
   std::error_code of_operation, of_task;
