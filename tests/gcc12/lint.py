@@ -91,8 +91,30 @@ def condition_complaints(text):
                 yield text.count("\n", 0, begin + match.start()) + 1
 
 
+def do_conditions(text):
+    """Start and end of each condition of a do."""
+    for match in re.finditer(r"\bdo\b\s*", text):
+        # A loop in the body without braces is not followed; nobody writes that.
+        if text[match.end():match.end() + 1] == "{":
+            end = matching(text, match.end()) + 1
+        else:
+            end = text.find(";", match.end()) + 1
+        condition = re.compile(r"\s*while\s*\(").match(text, end)
+        if condition:
+            yield condition.end(), matching(text, condition.end() - 1)
+
+
+def do_complaints(text):
+    """co_awaits in the condition of a do: GCC 12 evaluates them right of && and ||, whatever stands left, or loses the loop."""
+    for begin, end in do_conditions(text):
+        for match in re.finditer(r"\bco_await\b", text[begin:end]):
+            yield text.count("\n", 0, begin + match.start()) + 1
+
+
 def complaints(text, in_tests=False):
     text = blank(text)
+    for line in do_complaints(text):
+        yield line, "co_await in the condition of do: await it in the body"
     for line in condition_complaints(text):
         yield line, "a member of an awaited result in a condition: name the result first"
     for match in re.finditer(r"\bco_await\b", text):

@@ -27,6 +27,13 @@ PLANTED = (
     "if ((co_await a()).ec) use();",
     "while (!(co_await sock.receive()).ec) ++n;",
     "for (; (co_await a())->ready;) use();",
+    "do {} while (c && co_await a());",
+    "do {} while (co_await a());",
+    "do {} while (co_await a() && c);",
+    "do {\n    if (x) { use(); }\n  } while (!c &&\n    (d || co_await a()));",
+    "do use(); while (c || co_await a());",
+    "do { do {} while (c && co_await a()); } while (d);",
+    "do { while (d) {} } while (c and co_await a());",
 )
 CLEAN = (
     "co_await f([&] { return 1; });",
@@ -47,6 +54,11 @@ CLEAN = (
     "REQUIRE(co_await a() == 1);",
     "if (co_await a()) use();",
     "auto n = (co_await a()).size(); if (n) use();",
+    "while (c && co_await a()) use();",
+    "if (c && co_await a()) use();",
+    "do { if (c && co_await a()) use(); } while (d && e);",
+    "do { use(); } while (d); while (c && co_await a()) use();",
+    "int undo = 1; redo {1}; while (c && co_await a()) use();",
     "int n = 1'000'000; co_await f(1'0); char c = '{';",
 )
 

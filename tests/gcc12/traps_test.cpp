@@ -3,11 +3,17 @@
 // Forced by: each pattern with objects that count; GCC 12 is pinned as still miscompiling, so that a repaired compiler shows up here.
 #include <rdsco/task.hpp>
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 #include <array>
+#include <csignal>
 #include <coroutine>
 #include <exception>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,6 +73,7 @@ template <class F>
 task<int> call_reference(F const& function) {
   co_return function();
 }
+task<int> call_function(std::function<int()> function) { co_return function(); }
 task<int> take(aggregate value) { co_return value.number; }
 task<int> take_reference(aggregate const& value) { co_return value.number; }
 task<int> take_default(aggregate value = {}) { co_return value.number; }
@@ -109,6 +116,9 @@ bool yes = true;  // not a constant, so that branches stay
 STILL_MISCOMPILED("a lambda with a copy capture", tracked x; co_await call([x] { return 1; });)
 STILL_MISCOMPILED("a lambda with an initialised capture", co_await call([x = tracked()] { return 1; });)
 STILL_MISCOMPILED("a lambda with a copy capture, by reference", tracked x; co_await call_reference([x] { return 1; });)
+STILL_MISCOMPILED("a lambda with a copy capture, converted to std::function", tracked x; co_await call_function([x] { return 1; });)
+STILL_MISCOMPILED("a std::function made of a lambda with a copy capture", tracked x; co_await call(std::function<int()>([x] { return 1; }));)
+STILL_MISCOMPILED("a braced std::function of a lambda with a copy capture", tracked x; co_await call_function(std::function{[x] { return 1; }});)
 STILL_MISCOMPILED("an aggregate", co_await take(aggregate{{}, 1});)
 STILL_MISCOMPILED("an aggregate without its name", co_await take({.number = 1});)
 STILL_MISCOMPILED("an aggregate by reference", co_await take_reference(aggregate{{}, 1});)
@@ -150,6 +160,8 @@ TEST_CASE("an assertion evaluates its co_await once") {
   }
 
 FINE("a lambda with a name", tracked x; auto f = [x] { return 1; }; co_await call(f);)
+FINE("a lambda with a name, converted to std::function", tracked x; auto f = [x] { return 1; }; co_await call_function(f);)
+FINE("a std::function with a name", tracked x; std::function<int()> f([x] { return 1; }); co_await call_function(std::move(f));)
 FINE("a task with a name", tracked x; auto t = call([x] { return 1; }); co_await std::move(t);)
 FINE("a lambda with reference captures", tracked x; co_await call([&] { return (void)x, 1; });)
 FINE("an aggregate with a name", aggregate a{{}, 1}; co_await take(a);)
@@ -205,17 +217,76 @@ suspended member_of_a_named_result(int& branch) {
     branch = 2;
 }
 
+int done = 0;
+task<bool> give_bool(bool value) { co_return value; }
+task<> until_given() {
+  do {
+    ++done;
+  } while (co_await give_bool(false));
+}
+task<bool> give_counted(bool value) { co_return ++done, value; }
+task<> until_three() {
+  int count = 0;
+  do {
+    if (++count == 3) break;
+  } while (yes || co_await give_counted(true));
+}
+
+/// What `function` returns in a process of its own; -1 when a signal ends that.
+int status_of(int (*function)()) {
+  pid_t const child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    rlimit const no_core{0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);
+    for (int const each : {SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGABRT}) std::signal(each, SIG_DFL);
+    ::_exit(function());
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 }  // namespace
 
+TEST_CASE("trap: co_await as the condition of do") {
+  int const bodies = status_of([] {
+    run(until_given());
+    return done;
+  });
+  if (gcc12)
+    CHECK(bodies != 1);
+  else
+    CHECK(bodies == 1);
+}
+
+TEST_CASE("trap: co_await on the right of || in the condition of do") {
+  int const evaluated = status_of([] {
+    run(until_three());
+    return done;
+  });
+  if (gcc12)
+    CHECK(evaluated != 0);
+  else
+    CHECK(evaluated == 0);
+}
+
 TEST_CASE("trap: a member of an awaited result inside a condition") {
-  int in_condition = 0, named = 0;
-  auto const trapped = member_in_a_condition(in_condition);
-  trapped.frame.resume();
+  int named = 0;
   auto const fine = member_of_a_named_result(named);
   fine.frame.resume();
-  CHECK(in_condition == (gcc12 ? 0 : 1));
   CHECK(named == 1);
   fine.frame.destroy();
-  // Nothing is known of the state in which GCC 12 left the other.
-  if (!gcc12) trapped.frame.destroy();
+  // What GCC 12 makes of the other goes anywhere, so a process of its own tries it.
+  int const status = status_of([] {
+    int branch = 0;
+    auto const trapped = member_in_a_condition(branch);
+    trapped.frame.resume();
+    return branch;
+  });
+  constexpr int right_branch = 1;
+  if (gcc12)
+    CHECK(status != right_branch);
+  else
+    CHECK(status == right_branch);
 }
