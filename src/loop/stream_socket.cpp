@@ -15,8 +15,6 @@
 namespace rdsco::detail {
 namespace {
 
-constexpr std::size_t iovecs_max = 256;  // of one direct call; the rest waits for the next
-
 int set_option(int descriptor, int level, int name, int value) noexcept {
   return ::setsockopt(descriptor, level, name, &value, sizeof value) == 0 ? 0 : -errno;
 }
@@ -91,7 +89,7 @@ std::ptrdiff_t try_send_on(int descriptor, std::span<const_buffer const> from) n
     if (from.size() == 1) {
       sent = ::send(descriptor, from.front().data(), from.front().size(), flags);
     } else {
-      std::array<iovec, iovecs_max> parts;
+      std::array<iovec, io_backend::buffers_per_call> parts;
       msghdr message{};
       message.msg_iov = parts.data();
       message.msg_iovlen = fill_iovecs(from, std::span<iovec>(parts));
@@ -107,7 +105,7 @@ std::ptrdiff_t try_receive_on(int descriptor, std::span<mutable_buffer const> in
     if (into.size() == 1) {
       received = ::recv(descriptor, into.front().data(), into.front().size(), MSG_DONTWAIT);
     } else {
-      std::array<iovec, iovecs_max> parts;
+      std::array<iovec, io_backend::buffers_per_call> parts;
       msghdr message{};
       message.msg_iov = parts.data();
       message.msg_iovlen = fill_iovecs(into, std::span<iovec>(parts));

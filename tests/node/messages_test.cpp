@@ -226,6 +226,21 @@ TEST_CASE("send goes to the default peer") { in(every_way, default_peers); }
 TEST_CASE("a destination that cannot be is refused at once") { in(every_way, wrong_destinations); }
 TEST_CASE("a datagram for a port that nobody has is dropped, counted and acknowledged") { in(every_way, to_nobody); }
 TEST_CASE("a new socket on a port gets nothing of its predecessor's") { in(every_way, same_port_as_before); }
+TEST_CASE("a list of more buffers than one call takes does not look like a full TCP") {
+  in(over_tcp, [](world& w) -> task<> {
+    socket from = w.near_socket(), into = w.far_socket();
+    auto const payload = pattern(1, 3 * detail::io_backend::buffers_per_call * 16);
+    std::vector<const_buffer> parts;
+    for (std::size_t at = 0; at < payload.size(); at += 16) parts.push_back(const_buffer(payload).subspan(at, 16));
+    const_buffers const list{std::span<const_buffer const>(parts)};
+    auto const sent = co_await with_timeout(patience, from.send_to(list, into.local(), until::acknowledged));
+    REQUIRE_FALSE(sent.ec);
+    message const got = co_await next(into);
+    CHECK(matches(got, 1, payload.size()));
+    CHECK(w.near().counters().tcp_sndbuf_full == 0);
+  });
+}
+
 TEST_CASE("a socket may be moved while it is in use") { in(every_way, moving); }
 
 TEST_CASE("a socket sends to itself") {

@@ -129,8 +129,7 @@ std::ptrdiff_t outbox::flush(path& lane, io_backend& io, io_handle stream) noexc
   std::ptrdiff_t taken = 0;
   while (!segments_.empty()) {
     std::size_t const wanted = gather(buffers_);
-    // The system takes at most 1024 buffers in one call.
-    std::span<const_buffer const> const offered(buffers_.data(), std::min<std::size_t>(buffers_.size(), 1024));
+    std::span<const_buffer const> const offered(buffers_.data(), std::min(buffers_.size(), io_backend::buffers_per_call));
     std::ptrdiff_t const sent = io.try_send(stream, offered);
     if (sent < 0) return sent == -EAGAIN ? taken : sent;
     taken += sent;

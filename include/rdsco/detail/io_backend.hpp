@@ -117,6 +117,9 @@ class io_backend {
   virtual int open_stream(address const& local, stream_tuning const& tuning, io_handle& out) noexcept = 0;
   virtual void connect(io_handle stream, endpoint const& peer, io_operation& operation) noexcept = 0;
 
+  /// Of one call of try_send() or try_receive(); those beyond are not looked at.
+  static constexpr std::size_t buffers_per_call = 256;
+
   /// Bytes taken, or -EAGAIN. May take less than was offered.
   virtual std::ptrdiff_t try_send(io_handle stream, std::span<const_buffer const> from) noexcept = 0;
   virtual void send(io_handle stream, send_operation& operation) noexcept = 0;
