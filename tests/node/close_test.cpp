@@ -247,6 +247,31 @@ TEST_CASE("closing waits for acknowledgements as long as it is told") {
   });
 }
 
+TEST_CASE("a node that closes acknowledges what it has taken") {
+  for (way const how : over_tcp) {
+    INFO(name(how));
+    tcp_options late;
+    late.acknowledge_within = std::chrono::hours(1);
+    world w(how, {}, {}, late);
+    block_on(w.where, [](world& on) -> task<> {
+      socket from = on.near_socket(), into = on.far_socket();
+      // Whoever awaits it is acknowledged at once; by now both know what the other is.
+      auto const first = co_await with_timeout(patience, from.send_to("first", into.local(), until::acknowledged));
+      REQUIRE(!first.ec);
+      CHECK_FALSE(from.try_send_to("last", into.local()));
+      for (int i = 0; i < 2; ++i) {
+        auto const got = co_await with_timeout(patience, into.receive());
+        REQUIRE(!got.ec);
+      }
+      static_cast<void>(co_await on.far().close());
+      auto const left = co_await from.drain(patience);
+      CHECK(!left.ec);
+      CHECK(left.data == 0);
+    }(w));
+    w.finish();
+  }
+}
+
 TEST_CASE("a node that nobody closed closes itself") {
   for (way const how : every_way) {
     INFO(name(how));

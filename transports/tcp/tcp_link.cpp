@@ -178,6 +178,7 @@ task<> tcp_link::end_operations() {
 task<> tcp_link::tear_down() {
   if (!offered_.empty()) ++by_.node.counted.rdsco_connection_replaced;
   co_await end_operations();
+  if (stopping_ && !broken_ && !violated_) acknowledge_last();
   // What TCP acknowledged for us counts as ours with a kernel peer: it must be taken before the socket goes.
   co_await drain();
   co_await end_operations();

@@ -117,6 +117,7 @@ class tcp_link final : public carrier, public spinner {
   [[nodiscard]] bool share_sent() const noexcept { return outbox_.stream_bytes() >= turn_mark_ + turn_bytes_max; }
   void fill() noexcept;
   void ask_for_acknowledgement() noexcept;
+  void acknowledge_last() noexcept;
   [[nodiscard]] bool flush() noexcept;
   void trust_transport() noexcept;
   void plan() noexcept;

@@ -49,6 +49,17 @@ void tcp_link::ask_for_acknowledgement() noexcept {
   if (due) acknowledge_by_.reset();
 }
 
+// A node that closes owes it on no later connection: whoever waits for it would wait in vain.
+void tcp_link::acknowledge_last() noexcept {
+  std::uint64_t const ack = acknowledgement();
+  // Behind bytes that TCP does not take any more it would not leave either.
+  if (ack == 0 || !by_.lane.owes_acknowledgement() || !outbox_.empty() || !outbox_.has_room()) return;
+  outbox_.put_acknowledgement(ack);
+  by_.lane.acknowledgement_sent();
+  ++by_.node.counted.rdsco_ack_frames_sent;
+  static_cast<void>(outbox_.flush(by_.lane, io_, stream_));
+}
+
 bool tcp_link::flush() noexcept {
   if (outbox_.empty() || writable_.in_flight) return true;
   ++by_.node.counted.rdsco_tcp_sends;
