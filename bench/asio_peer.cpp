@@ -3,6 +3,7 @@
 #include "partner.hpp"
 #include "raw_stream.hpp"
 #include "stopwatch.hpp"
+#include "usage.hpp"
 
 #include <asio.hpp>
 
@@ -66,10 +67,15 @@ figures asio_round_trip(request const& asked) {
   stream.connect(tcp::endpoint(asio::ip::make_address(asked.server.address), asked.port));
   stream.set_option(tcp::no_delay(true));
   laps taken(asked);
+  usage used;
+  used.start();
   asio::co_spawn(here, ask(stream, asked, taken), &rethrow);
   run(here, asked.wait);
+  figures found;
+  used.add_to(found, "", asked.warmup + asked.count);
+  found.merge(taken.result());
   static_cast<void>(server.join());
-  return taken.result();
+  return found;
 }
 
 }  // namespace rdsco::bench

@@ -1,54 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Non-blocking streams and epoll, level-triggered: the loop that most servers have.
+#include "epoll_loop.hpp"
 #include "partner.hpp"
 #include "raw_stream.hpp"
 #include "stopwatch.hpp"
+#include "usage.hpp"
 
-#include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
-#include <array>
-#include <functional>
 #include <stdexcept>
 #include <vector>
 
 namespace rdsco::bench {
 
 namespace {
-
-class epoll_loop {
- public:
-  explicit epoll_loop(waiting how) : set_(static_cast<int>(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create"))), timeout_(how == waiting::spin ? 0 : -1) {}
-
-  void add(int stream) {
-    epoll_event wanted{};
-    wanted.events = EPOLLIN;
-    wanted.data.fd = stream;
-    checked(::epoll_ctl(set_.number(), EPOLL_CTL_ADD, stream, &wanted), "epoll_ctl");
-  }
-  /// Calls `readable(stream)` for each that is, until it answers false.
-  template <class F>
-  void run(F readable) {
-    std::array<epoll_event, 64> events;
-    for (;;) {
-      int const count = static_cast<int>(checked(::epoll_wait(set_.number(), events.data(), static_cast<int>(events.size()), timeout_), "epoll_wait"));
-      for (int i = 0; i < count; ++i)
-        if (!readable(events[static_cast<std::size_t>(i)].data.fd)) return;
-    }
-  }
-
- private:
-  descriptor set_;
-  int timeout_;
-};
-
-void allow_many_descriptors() {
-  rlimit limit{};
-  checked(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
-  limit.rlim_cur = limit.rlim_max;
-  checked(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
-}
 
 // A message is far smaller than what a stream hands over whole, so a short one is an error here.
 bool receive_message(int stream, std::vector<std::byte>& message) {
@@ -110,10 +75,13 @@ void ask_all(std::vector<descriptor> const& streams, epoll_loop& events, std::ui
 figures epoll_round_trip(request const& asked) {
   partner server(asked, [&](auto const& ready) { return serve(asked, ready); });
   laps taken(asked);
+  usage used;
+  figures found;
   {
     epoll_loop events(asked.wait);
     std::vector<descriptor> const streams = connect_all(asked, events);
     std::vector<std::byte> message(header_bytes + asked.bytes);
+    used.start();
     for (std::uint64_t i = 0; i < asked.warmup + asked.count; ++i) {
       taken.begin();
       send_all(streams[i % streams.size()].number(), message);
@@ -123,9 +91,11 @@ figures epoll_round_trip(request const& asked) {
       });
       taken.end();
     }
+    used.add_to(found, "", asked.warmup + asked.count);
   }
   static_cast<void>(server.join());
-  return taken.result();
+  found.merge(taken.result());
+  return found;
 }
 
 figures epoll_fan(request const& asked) {

@@ -36,7 +36,10 @@ constexpr entry entries[] = {
     {"round_trip.asio", "the same with Asio's awaitable", &asio_round_trip},
     {"one_way.rdsco", "over TCP, one sender, one receiver", &tcp_one_way},
     {"one_way.raw", "messages with 48-byte headers in writes of 64 KiB", &raw_one_way},
+    {"one_way.epoll", "the same writes, waiting in epoll", &epoll_one_way},
     {"one_way.uring", "the same writes into a multishot receive", &uring_one_way},
+    {"one_way.asio", "Asio's awaitable, one write a message", &asio_one_way},
+    {"one_way.asio_coalesced", "the same, in writes of 64 KiB", &asio_coalesced_one_way},
     {"one_way.kernel_rds", "the kernel's AF_RDS sockets", &kernel_rds_one_way},
     {"bulk.rdsco", "over TCP, --outstanding senders, each until acknowledged", &tcp_bulk},
     {"bulk.raw", "a TCP stream, sends and receives of --bytes", &raw_bulk},
@@ -46,6 +49,7 @@ constexpr entry entries[] = {
     {"fan.epoll", "the same on --sockets connections, with epoll", &epoll_fan},
     {"memory.sockets", "bytes of memory of an idle socket", &memory_of_sockets},
     {"memory.connections", "bytes of memory of an idle connection", &memory_of_connections},
+    {"memory.asio_connections", "the same of Asio's, with a coroutine that waits for a message", &asio_memory_of_connections},
 };
 
 std::map<std::string, waiting> const waits{{"spin", waiting::spin}, {"block", waiting::block}, {"adaptive", waiting::adaptive}};

@@ -56,7 +56,10 @@ figures asio_round_trip(request const&);
 // Two processes, one way.
 figures tcp_one_way(request const&);
 figures raw_one_way(request const&);
+figures epoll_one_way(request const&);
 figures uring_one_way(request const&);
+figures asio_one_way(request const&);
+figures asio_coalesced_one_way(request const&);
 figures kernel_rds_one_way(request const&);
 figures tcp_bulk(request const&);
 figures raw_bulk(request const&);
@@ -69,5 +72,6 @@ figures epoll_fan(request const&);
 
 figures memory_of_sockets(request const&);
 figures memory_of_connections(request const&);
+figures asio_memory_of_connections(request const&);
 
 }  // namespace rdsco::bench

@@ -1,96 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // One way over a TCP stream. The receiver holds the watch: what it has not got has not been sent.
+#include "coalescer.hpp"
 #include "partner.hpp"
+#include "rate.hpp"
 #include "raw_stream.hpp"
-#include "stopwatch.hpp"
+#include "usage.hpp"
+#include "walker.hpp"
 
 #include <liburing.h>
 
-#include <cstring>
-#include <memory>
-#include <stdexcept>
+#include <cstdlib>
+#include <system_error>
 #include <vector>
 
 namespace rdsco::bench {
 
 namespace {
-
-constexpr std::size_t write_bytes = 64 * 1024;
-
-/// Small messages, each copied behind its header into a buffer that is sent when it is full.
-class coalescer {
- public:
-  explicit coalescer(int stream) : stream_(stream), buffer_(write_bytes) {}
-  void add(std::span<std::byte const> payload) {
-    std::size_t const size = header_bytes + payload.size();
-    if (used_ + size > buffer_.size()) flush();
-    auto const length = static_cast<std::uint32_t>(payload.size());
-    std::memcpy(buffer_.data() + used_, header_.data(), header_bytes);
-    std::memcpy(buffer_.data() + used_, &length, sizeof length);
-    std::memcpy(buffer_.data() + used_ + header_bytes, payload.data(), payload.size());
-    used_ += size;
-  }
-  void flush() {
-    send_all(stream_, {buffer_.data(), used_});
-    used_ = 0;
-  }
-
- private:
-  int stream_;
-  std::vector<std::byte> buffer_;
-  std::array<std::byte, header_bytes> header_{};
-  std::size_t used_ = 0;
-};
-
-/// Walks over the messages of a stream, as far as their headers say.
-class walker {
- public:
-  void take(std::span<std::byte const> bytes) {
-    while (!bytes.empty()) {
-      if (head_ < header_bytes) {
-        std::size_t const more = std::min(header_bytes - head_, bytes.size());
-        std::memcpy(header_.data() + head_, bytes.data(), more);
-        head_ += more;
-        bytes = bytes.subspan(more);
-        if (head_ < header_bytes) return;
-        std::uint32_t length = 0;
-        std::memcpy(&length, header_.data(), sizeof length);
-        body_ = length;
-      }
-      std::size_t const more = std::min(body_, bytes.size());
-      body_ -= more;
-      bytes = bytes.subspan(more);
-      if (body_ != 0) return;
-      head_ = 0;
-      ++messages;
-    }
-  }
-  std::uint64_t messages = 0;
-
- private:
-  std::array<std::byte, header_bytes> header_;
-  std::size_t head_ = 0, body_ = 0;
-};
-
-/// The rate between the end of the warmup and the last message.
-class rate {
- public:
-  explicit rate(request const& asked) : asked_(asked) {}
-  void note(std::uint64_t messages) {
-    if (from_ == 0 && messages >= asked_.warmup) {
-      timer_.start();
-      from_ = messages;
-    }
-    if (messages == asked_.warmup + asked_.count) per_second_ = static_cast<double>(messages - from_) * 1e9 / timer_.ns();
-  }
-  [[nodiscard]] figures result() const { return {{"per_second", per_second_}}; }
-
- private:
-  request const& asked_;
-  stopwatch timer_;
-  std::uint64_t from_ = 0;
-  double per_second_ = 0;
-};
 
 figures receive_by_recv(request const& asked, partner::announce const& ready) {
   descriptor const listener = listen_at(asked.server.address, asked.port);
@@ -208,14 +133,25 @@ figures receive_large(request const& asked, partner::announce const& ready) {
 }
 
 figures send_small(request const& asked, partner& receiver) {
+  figures sender;
+  usage used;
   {
     descriptor const stream = connect_to(asked.client.address, asked.server.address, asked.port);
     std::vector<std::byte> const payload(asked.bytes);
-    coalescer out(stream.number());
-    for (std::uint64_t i = 0; i < asked.warmup + asked.count; ++i) out.add(payload);
-    out.flush();
+    coalescer out;
+    used.start();
+    for (std::uint64_t i = 0; i < asked.warmup + asked.count; ++i) {
+      if (out.add(payload)) continue;
+      send_all(stream.number(), out.bytes());
+      out.clear();
+      static_cast<void>(out.add(payload));
+    }
+    send_all(stream.number(), out.bytes());
+    used.add_to(sender, "sender_", asked.warmup + asked.count);
   }
-  return receiver.join();
+  figures found = receiver.join();
+  found.merge(sender);
+  return found;
 }
 
 }  // namespace
@@ -232,12 +168,17 @@ figures uring_one_way(request const& asked) {
 
 figures raw_bulk(request const& asked) {
   partner receiver(asked, [&](auto const& ready) { return receive_large(asked, ready); });
+  figures sender;
+  usage used;
   {
     descriptor const stream = connect_to(asked.client.address, asked.server.address, asked.port);
     std::vector<std::byte> const payload(asked.bytes, std::byte{1});
+    used.start();
     for (std::uint64_t i = 0; i < asked.warmup + asked.count; ++i) send_all(stream.number(), payload);
+    used.add_to(sender, "sender_", asked.warmup + asked.count);
   }
   figures found = receiver.join();
+  found.merge(sender);
   found["bytes_per_second"] = found["per_second"] * static_cast<double>(asked.bytes);
   return found;
 }

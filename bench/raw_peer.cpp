@@ -3,6 +3,7 @@
 #include "partner.hpp"
 #include "raw_stream.hpp"
 #include "stopwatch.hpp"
+#include "usage.hpp"
 
 #include <vector>
 
@@ -66,14 +67,19 @@ figures raw_round_trip(request const& asked) {
   descriptor const stream = connected(asked);
   std::vector<std::byte> message(header_bytes + asked.bytes);
   laps taken(asked);
+  usage used;
+  used.start();
   for (std::uint64_t i = 0; i < asked.warmup + asked.count; ++i) {
     taken.begin();
     send_all(stream.number(), message);
     receive_all(stream.number(), message);
     taken.end();
   }
+  figures found;
+  used.add_to(found, "", asked.warmup + asked.count);
+  found.merge(taken.result());
   static_cast<void>(server.join());
-  return taken.result();
+  return found;
 }
 
 figures raw_pipelined(request const& asked) {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -65,6 +66,13 @@ descriptor connect_to(std::string const& from, std::string const& to, std::uint1
   sockaddr_in const at = socket_address(to, port);
   checked(::connect(made.number(), reinterpret_cast<sockaddr const*>(&at), sizeof at), "connect");
   return made;
+}
+
+void allow_many_descriptors() {
+  rlimit limit{};
+  checked(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
+  limit.rlim_cur = limit.rlim_max;
+  checked(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
 }
 
 void set_nonblocking(descriptor const& stream) {

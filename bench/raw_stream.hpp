@@ -37,6 +37,8 @@ long checked(long value, char const* what);
 [[nodiscard]] descriptor accept_from(descriptor const& listener);
 [[nodiscard]] descriptor connect_to(std::string const& from, std::string const& to, std::uint16_t port);
 void set_nonblocking(descriptor const& stream);
+/// As many of them as the system lets this process have.
+void allow_many_descriptors();
 
 /// All of it. On a non-blocking stream they ask again and again.
 void send_all(int stream, std::span<std::byte const> bytes);

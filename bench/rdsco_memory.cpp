@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What lies in memory for something that does nothing. Kernel memory of TCP sockets is not in it.
+#include "growth.hpp"
 #include "partner.hpp"
+#include "raw_stream.hpp"
 #include "rdsco_node.hpp"
-#include "usage.hpp"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <fstream>
 #include <stdexcept>
 #include <vector>
 
@@ -15,35 +12,9 @@ namespace rdsco::bench {
 
 namespace {
 
-std::uint64_t resident_bytes() {
-  std::uint64_t total = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> total >> resident;
-  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
-/// Bytes taken since it was made, for each of so many.
-class growth {
- public:
-  [[nodiscard]] figures per(std::uint64_t count) const {
-    auto const each = static_cast<double>(count);
-    return {{"bytes", static_cast<double>(heap_bytes() - heap_) / each}, {"resident_bytes", static_cast<double>(resident_bytes() - resident_) / each}};
-  }
-
- private:
-  std::uint64_t resident_ = resident_bytes();
-  std::uint64_t heap_ = heap_bytes();
-};
-
 std::string peer_address(std::string const& first, unsigned index) {
   // 127.0.0.2 is a host by itself; the others follow in 127.1/16 to 127.255/16.
   return index == 0 ? first : "127." + std::to_string(1 + index / 250) + ".0." + std::to_string(1 + index % 250);
-}
-
-void allow_many_descriptors() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 
 figures serve_many(request const& asked, partner::announce const& ready) {

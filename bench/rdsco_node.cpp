@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "rdsco_node.hpp"
 
-#include <rdsco/detail/io_backend.hpp>
-
 #include <algorithm>
 #include <stdexcept>
 
@@ -45,12 +43,6 @@ task<> connect(socket& from, endpoint to) {
   const_buffer const bytes(&one, 1);
   auto const sent = co_await from.send_to(bytes, endpoint(to.host, 4), until::acknowledged);
   sent.value();
-}
-
-void loop_usage::add_to(figures& found, std::string const& prefix, std::uint64_t messages) const {
-  auto const each = static_cast<double>(messages);
-  found[prefix + "turns"] = static_cast<double>(of_.counters().turns - turns_) / each;
-  found[prefix + "waits"] = static_cast<double>(of_.io().counters().waits - waits_) / each;
 }
 
 }  // namespace rdsco::bench

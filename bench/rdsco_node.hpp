@@ -27,20 +27,4 @@ void finish(loop& where, node& on);
 /// One datagram there, acknowledged: the connection is up and each side knows what the other is.
 task<> connect(socket& from, endpoint to);
 
-/// Counters of a loop between two moments, for each of `messages`.
-class loop_usage {
- public:
-  explicit loop_usage(loop& of) noexcept : of_(of) {}
-  void start() noexcept {
-    turns_ = of_.counters().turns;
-    waits_ = of_.io().counters().waits;
-  }
-  void add_to(figures& found, std::string const& prefix, std::uint64_t messages) const;
-
- private:
-  loop& of_;
-  std::uint64_t turns_ = 0;
-  std::uint64_t waits_ = 0;  // of its backend: what really called the kernel
-};
-
 }  // namespace rdsco::bench

@@ -23,23 +23,21 @@ task<> let_queues_fill() {
   slept.value();
 }
 
-task<> receive(loop& where, socket& at, request const& asked, figures& found) {
+task<> receive(socket& at, request const& asked, figures& found) {
   usage used;
-  loop_usage turns(where);
   stopwatch timer;
   for (std::uint64_t i = 0; i < asked.warmup + asked.count; ++i) {
     if (i == asked.warmup) {
       used.start();
-      turns.start();
       timer.start();
     }
     auto const got = co_await at.receive();
     if (got.ec) throw std::system_error(got.ec);
     if (i == 0) co_await let_queues_fill();
   }
-  found["per_second"] = static_cast<double>(asked.count) * 1e9 / timer.ns();
+  double const per_second = static_cast<double>(asked.count) * 1e9 / timer.ns();
   used.add_to(found, "receiver_", asked.count);
-  turns.add_to(found, "receiver_", asked.count);
+  found["per_second"] = per_second;
 }
 
 figures serve(request const& asked, std::size_t buffers, partner::announce const& ready) {
@@ -48,7 +46,7 @@ figures serve(request const& asked, std::size_t buffers, partner::announce const
   socket at = bind_socket(mine, asked.server, first_port, buffers);
   figures found;
   ready();
-  block_on(here, receive(here, at, asked, found));
+  block_on(here, receive(at, asked, found));
   finish(here, mine);
   return found;
 }
@@ -79,13 +77,10 @@ figures one_way(request const& asked, until what, std::size_t buffers) {
   endpoint const to = server_of(asked);
   block_on(here, send_in_parallel(here, from, to, payload, what, asked.outstanding, asked.warmup));
   usage used;
-  loop_usage turns(here);
   used.start();
-  turns.start();
   block_on(here, send_in_parallel(here, from, to, payload, what, asked.outstanding, asked.count));
   figures sender;
   used.add_to(sender, "sender_", asked.count);
-  turns.add_to(sender, "sender_", asked.count);
   finish(here, mine);
   figures found = receiver.join();
   found.merge(sender);

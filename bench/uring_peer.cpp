@@ -3,6 +3,7 @@
 #include "partner.hpp"
 #include "raw_stream.hpp"
 #include "stopwatch.hpp"
+#include "usage.hpp"
 
 #include <liburing.h>
 
@@ -93,13 +94,18 @@ figures uring_round_trip(request const& asked) {
   std::vector<std::byte> const question(header_bytes + asked.bytes);
   std::vector<std::byte> answer(question.size());
   laps taken(asked);
+  usage used;
+  used.start();
   for (std::uint64_t i = 0; i < asked.warmup + asked.count; ++i) {
     taken.begin();
     stream.exchange(question, answer);
     taken.end();
   }
+  figures found;
+  used.add_to(found, "", asked.warmup + asked.count);
+  found.merge(taken.result());
   static_cast<void>(server.join());
-  return taken.result();
+  return found;
 }
 
 }  // namespace rdsco::bench

@@ -3,12 +3,14 @@
 
 #include <linux/perf_event.h>
 #include <malloc.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstring>
 #include <fstream>
+#include <string>
 
 namespace {
 
@@ -59,16 +61,21 @@ std::uint64_t heap_bytes() noexcept {
   return now.uordblks + now.hblkhd;
 }
 
-system_call_counter::system_call_counter() {
-  std::ifstream number("/sys/kernel/tracing/events/raw_syscalls/sys_enter/id");
+system_call_counter::system_call_counter(std::optional<long> number) {
+  std::ifstream tracepoint("/sys/kernel/tracing/events/raw_syscalls/sys_enter/id");
   std::uint64_t id = 0;
-  if (!(number >> id)) return;
+  if (!(tracepoint >> id)) return;
   perf_event_attr wanted;
   std::memset(&wanted, 0, sizeof wanted);
   wanted.size = sizeof wanted;
   wanted.type = PERF_TYPE_TRACEPOINT;
   wanted.config = id;
   descriptor_ = static_cast<int>(::syscall(SYS_perf_event_open, &wanted, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+  if (descriptor_ < 0 || !number) return;
+  std::string const filter = "id == " + std::to_string(*number);
+  if (::ioctl(descriptor_, PERF_EVENT_IOC_SET_FILTER, filter.c_str()) == 0) return;
+  ::close(descriptor_);
+  descriptor_ = -1;
 }
 
 system_call_counter::~system_call_counter() {
@@ -81,16 +88,22 @@ std::optional<std::uint64_t> system_call_counter::value() const noexcept {
   return count;
 }
 
+usage::usage() : ring_calls_(SYS_io_uring_enter) {}
+
 void usage::start() noexcept {
   allocations_ = allocations();
-  calls_ = system_calls_.value();
+  ring_calls_at_start_ = ring_calls_.value();
+  calls_at_start_ = system_calls_.value();
 }
 
 void usage::add_to(figures& found, std::string const& prefix, std::uint64_t messages) const {
   auto const calls = system_calls_.value();
+  auto const ring_calls = ring_calls_.value();
   auto const each = static_cast<double>(messages);
-  found[prefix + "allocations"] = static_cast<double>(allocations() - allocations_) / each;
-  if (calls && calls_) found[prefix + "system_calls"] = static_cast<double>(*calls - *calls_) / each;
+  auto const allocated = allocations() - allocations_;
+  found[prefix + "allocations"] = static_cast<double>(allocated) / each;
+  if (calls && calls_at_start_) found[prefix + "system_calls"] = static_cast<double>(*calls - *calls_at_start_) / each;
+  if (ring_calls && ring_calls_at_start_) found[prefix + "ring_calls"] = static_cast<double>(*ring_calls - *ring_calls_at_start_) / each;
 }
 
 }  // namespace rdsco::bench

@@ -14,10 +14,11 @@ namespace rdsco::bench {
 /// Bytes that this process has from malloc(), its overhead included.
 [[nodiscard]] std::uint64_t heap_bytes() noexcept;
 
-/// Counts the system calls of this thread where the kernel sees them. Without the right to use its tracepoints there is no value.
+/// Counts the system calls of this thread, all of them or those of one number, where the kernel sees them. Without the right
+/// to use its tracepoints there is no value.
 class system_call_counter {
  public:
-  system_call_counter();
+  explicit system_call_counter(std::optional<long> number = std::nullopt);
   system_call_counter(system_call_counter const&) = delete;
   system_call_counter& operator=(system_call_counter const&) = delete;
   ~system_call_counter();
@@ -30,14 +31,18 @@ class system_call_counter {
 /// What this thread uses between two moments.
 class usage {
  public:
+  usage();
   void start() noexcept;
-  /// Adds PREFIX + "allocations" and "system_calls" for each of `messages`, as far as they can be counted.
+  /// Adds PREFIX + "allocations", "system_calls" and, of those, "ring_calls" (io_uring_enter) for each of `messages`, as far as
+  /// they can be counted.
   void add_to(figures& found, std::string const& prefix, std::uint64_t messages) const;
 
  private:
   system_call_counter system_calls_;
+  system_call_counter ring_calls_;
   std::uint64_t allocations_ = 0;
-  std::optional<std::uint64_t> calls_;
+  std::optional<std::uint64_t> calls_at_start_;
+  std::optional<std::uint64_t> ring_calls_at_start_;
 };
 
 }  // namespace rdsco::bench

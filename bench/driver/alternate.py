@@ -33,6 +33,8 @@ class Alternator:
         try:
             if run.tool == "ucx":
                 return ucx.measure(run, count)
+            if run.tool == "ucx_callgrind":
+                return ucx.count_instructions(count)
             if run.tool == "callgrind":
                 return self.program.count_instructions(run, count)
             return self.program.measure(run, count)

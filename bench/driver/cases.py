@@ -2,12 +2,14 @@
 """What is measured, beside whom, and what is aimed at: data."""
 from dataclasses import dataclass, field
 
-RDSCO, RAW, EPOLL, URING, ASIO, UCX = "rdsco", "raw", "epoll", "io_uring", "Asio", "UCX"
+RDSCO, RAW, EPOLL, URING, ASIO, UCX, KERNEL = "rdsco", "raw", "epoll", "io_uring", "Asio", "UCX", "kernel RDS"
+# The case that is measured in a guest of the kernel lab.
+LAB = "lab_case"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One measurement of one side. `tool`: program (bench/main.cpp), callgrind (the same, counted), ucx."""
+    """One measurement of one side. `tool`: program (bench/main.cpp), callgrind (the same, counted), ucx, ucx_callgrind."""
     measurement: str
     options: dict = field(default_factory=dict)
     count: int = 100_000
@@ -87,21 +89,33 @@ def loopback_instructions():
     size = {"count": 20_000, "quick": 2_000, "tool": "callgrind"}
     runs = {RDSCO: Run("loopback.in_turns", **size), "stream": Run("loopback.stream", **size), "channel": Run("channel.in_turns", **size),
             "channel stream": Run("channel.stream", **size), ASIO: Run("asio_channel.in_turns", **size),
-            "Asio stream": Run("asio_channel.stream", **size)}
+            "Asio stream": Run("asio_channel.stream", **size), UCX: Run("self", count=20_000, quick=2_000, tool="ucx_callgrind")}
     rows = []
-    for how, ours, peers in (("in turns", RDSCO, ("channel", ASIO)), ("one way", "stream", ("channel stream", "Asio stream"))):
+    for how, ours, peers in (("in turns", RDSCO, (UCX, "channel", ASIO)), ("one way", "stream", (UCX, "channel stream", "Asio stream"))):
         title = f"in process, 64 B, {how}: instructions"
         rows.append(Row("P1", title, "", (ours, "instructions"), None, absolute(250), True))
         rows += [Row("P1", title, "", (ours, "instructions"), (peer, "instructions"), None, True) for peer in peers]
     return Case("loopback_instructions", runs, tuple(rows), exact=True)
 
 
-def round_trips(name, id, title, options, peers, goal, **count):
-    runs = {RDSCO: Run("round_trip.rdsco", options, **count)}
+def used(id, what, figure, peers, goal=None, *, ours=RDSCO):
+    """Counts beside a timed row: ours with what is aimed at, then beside each peer."""
+    return [Row(id, f"  {what}", "", (ours, figure), None, goal, True),
+            *(Row(id, f"  {what}", "", (ours, figure), (peer, figure), None, True) for peer in peers)]
+
+
+def round_trips(name, id, title, options, goal, more=lambda peers: [], **count):
     measurements = {RAW: "round_trip.raw", EPOLL: "round_trip.epoll", URING: "round_trip.uring", ASIO: "round_trip.asio"}
-    for peer in peers:
-        runs[peer] = Run("tcp_latency", tool="ucx", **count) if peer == UCX else Run(measurements[peer], options, **count)
-    return Case(name, runs, tuple(beside(id, title, "ns", "p50_ns", peers, goal)))
+    runs = {RDSCO: Run("round_trip.rdsco", options, **count), **{peer: Run(named, options, **count) for peer, named in measurements.items()},
+            UCX: Run("tcp_latency", options, tool="ucx", **count)}
+    return Case(name, runs, (*beside(id, title, "ns", "p50_ns", [*measurements, UCX], goal), *more(list(measurements))))
+
+
+def calls_of_a_round_trip(peers):
+    """Where both sides block: whoever spins calls as often as it likes."""
+    return [*used("P7", "allocations a round trip", "allocations", peers, absolute(0.001)), *used("P7", "system calls a round trip", "system_calls", peers),
+            # A turn takes one answer: more calls than round trips would be a second wait in a turn, or a submission apart from it.
+            Row("P7", "  waits (io_uring_enter) a round trip", "", (RDSCO, "ring_calls"), None, absolute(1.01), True)]
 
 
 def adaptive(name, title, silence):
@@ -117,14 +131,15 @@ def one_way():
     size = {"count": 5_000_000, "quick": 500_000}
     # The warm-up fills every queue on the way, TCP's too.
     options = {"wait": "adaptive", "warmup": 300_000}
-    runs = {RDSCO: Run("one_way.rdsco", options, **size), RAW: Run("one_way.raw", options, **size),
-            "multishot": Run("one_way.uring", options, **size), UCX: Run("tcp_rate", tool="ucx", count=100_000, quick=10_000)}
-    rows = beside("P4", "TCP, 64 B, one way", "/s", "per_second", [RAW, "multishot", UCX], at_least(0.35))
+    coalesced = {RAW: "one_way.raw", EPOLL: "one_way.epoll", "multishot": "one_way.uring", "Asio, coalesced": "one_way.asio_coalesced"}
+    runs = {RDSCO: Run("one_way.rdsco", options, **size), **{peer: Run(named, options, **size) for peer, named in coalesced.items()},
+            ASIO: Run("one_way.asio", {"wait": "adaptive", "warmup": 20_000}, count=300_000, quick=20_000),
+            UCX: Run("tcp_rate", tool="ucx", count=100_000, quick=10_000)}
+    rows = beside("P4", "TCP, 64 B, one way", "/s", "per_second", [*coalesced, ASIO, UCX], at_least(0.35))
     rows.append(Row("P4", "  later goal", "/s", (RDSCO, "per_second"), (RAW, "per_second"), at_least(0.5)))
     for side in ("sender", "receiver"):
-        rows += [Row("P7", f"  {side}: allocations a message", "", (RDSCO, f"{side}_allocations"), None, absolute(0.001), True),
-                 Row("P7", f"  {side}: system calls a message", "", (RDSCO, f"{side}_system_calls"), None, absolute(0.02), True),
-                 Row("P7", f"  {side}: waits a turn", "", (RDSCO, f"{side}_waits_a_turn"), None, absolute(1), True)]
+        rows += used("P7", f"{side}: allocations a message", f"{side}_allocations", [ASIO], absolute(0.001))
+        rows += used("P7", f"{side}: system calls a message", f"{side}_system_calls", [RAW, EPOLL, ASIO], absolute(0.02))
     return Case("one_way", runs, tuple(rows))
 
 
@@ -143,7 +158,11 @@ def bulk():
     options = {"bytes": 1 << 20, "warmup": 200}
     runs = {RDSCO: Run("bulk.rdsco", {**options, "outstanding": 4, "wait": "adaptive"}, **size), RAW: Run("bulk.raw", options, **size),
             UCX: Run("tcp_bulk", tool="ucx", **size)}
-    return Case("bulk", runs, tuple(beside("P5", "TCP, 1 MiB datagrams", "B/s", "bytes_per_second", [RAW, UCX], at_least(0.95))))
+    rows = beside("P5", "TCP, 1 MiB datagrams", "B/s", "bytes_per_second", [RAW, UCX], at_least(0.95))
+    for side in ("sender", "receiver"):
+        rows.append(Row("P7", f"  {side}: allocations a datagram", "", (RDSCO, f"{side}_allocations"), None, absolute(0.001), True))
+        rows += used("", f"{side}: system calls a datagram", f"{side}_system_calls", [RAW])
+    return Case("bulk", runs, tuple(rows))
 
 
 def instructions():
@@ -158,10 +177,13 @@ def instructions():
 
 
 def memory():
-    runs = {"socket": Run("memory.sockets", {"sockets": 10_000}), "connection": Run("memory.connections", {"sockets": 400})}
+    connections = {"sockets": 400}
+    runs = {"socket": Run("memory.sockets", {"sockets": 10_000}), RDSCO: Run("memory.connections", connections),
+            ASIO: Run("memory.asio_connections", connections)}
+    title, ours = "memory of an idle connection (of 400)", (RDSCO, "bytes")
     return Case("memory", runs, (
         Row("P8", "memory of an idle socket (of 10 000)", "B", ("socket", "bytes"), None, absolute(512), True),
-        Row("P8", "memory of an idle connection (of 400)", "B", ("connection", "bytes"), None, absolute(32 * 1024), True)), exact=True)
+        Row("P8", title, "B", ours, None, absolute(32 * 1024), True), Row("P8", title, "B", ours, (ASIO, "bytes"), None, True)), exact=True)
 
 
 def sockets():
@@ -184,13 +206,22 @@ def fan():
     return Case("fan", runs, tuple(rows))
 
 
+def kernel_rds():
+    """The runs of lab_case.py, in a guest."""
+    size = {"count": 40_000, "quick": 4_000}
+    # rds_tcp has RDS's own TCP port in every namespace.
+    places = {"client-network": "a", "server-network": "b", "client-address": "10.1.0.1", "server-address": "10.1.0.2", "port": 17000}
+    runs = {RDSCO: Run("one_way.rdsco", {"wait": "adaptive", **places}, **size), KERNEL: Run("one_way.kernel_rds", places, **size)}
+    row = Row("P11", "64 B, one way, two hosts in an emulated guest", "/s", (RDSCO, "per_second"), (KERNEL, "per_second"), at_least(5))
+    return Case(LAB, runs, (row,))
+
+
 def all_cases():
     spinning, one_core = {"wait": "spin"}, {"wait": "block", "one-core": True}
-    count = {"count": 50_000, "quick": 5_000}
+    count = {"count": 50_000, "quick": 3_000}
     return (loopback(), loopback_instructions(),
-            round_trips("round_trip", "P2", "TCP, 64 B round trip, spinning", spinning, [RAW, EPOLL, URING, ASIO, UCX], at_most(1.10), **count),
-            round_trips("round_trip_blocking", "P3", "TCP, 64 B round trip, blocking, one core", one_core, [RAW, EPOLL, URING, ASIO],
-                        at_most(1.10), **count),
+            round_trips("round_trip", "P2", "TCP, 64 B round trip, spinning", spinning, at_most(1.10), **count),
+            round_trips("round_trip_blocking", "P3", "TCP, 64 B round trip, blocking, one core", one_core, at_most(1.10), calls_of_a_round_trip, **count),
             adaptive("round_trip_adaptive", "TCP, 64 B round trip, adaptive", 0),
             adaptive("round_trip_silence", "TCP, 64 B round trip, adaptive, after 10 µs", 10),
-            one_way(), pipelined(), bulk(), instructions(), memory(), sockets(), fan())
+            one_way(), pipelined(), bulk(), instructions(), memory(), sockets(), fan(), kernel_rds())

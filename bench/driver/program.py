@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Runs one measurement of bench/main.cpp, plain or under callgrind."""
 import json
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -31,36 +32,41 @@ def arguments_of(run, count):
     return words
 
 
+def instructions_of(command, count, **more):
+    """Of a process in user space, for each of `count`: what a longer run executes more than a shorter one. `command(count)` runs it."""
+    fewer, longer = (executed(command(times * count), **more) for times in (1, 3))
+    return {"instructions": (longer - fewer) / (2 * count)}
+
+
+def executed(command, **more):
+    with tempfile.TemporaryDirectory() as directory:
+        if shutil.which("valgrind") is None:
+            raise Failed("valgrind is not installed")
+        counted = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/%p", *map(str, command)]
+        process = subprocess.Popen(counted, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+        try:
+            _, errors = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise Failed(f"no end within {PATIENCE} s: {counted}") from None
+        if process.returncode != 0:
+            raise Failed((errors.strip() or f"status {process.returncode}").splitlines()[-1])
+        # A forked server has a file of its own.
+        for line in (Path(directory) / str(process.pid)).read_text().splitlines():
+            if line.startswith(("summary:", "totals:")):
+                return int(line.split()[1])
+    raise Failed("callgrind wrote no total")
+
+
 class Program:
+    """bench/main.cpp, on this machine."""
+
     def __init__(self, path):
         self.path = Path(path)
 
     def measure(self, run, count):
-        figures = json.loads(output_of([self.path, *arguments_of(run, count)]))
-        for side in ("sender", "receiver"):
-            if f"{side}_turns" in figures:
-                figures[f"{side}_waits_a_turn"] = figures[f"{side}_waits"] / max(figures[f"{side}_turns"], 1e-12)
-        return figures
+        return json.loads(output_of([self.path, *arguments_of(run, count)]))
 
     def count_instructions(self, run, count):
-        """Of the measuring process, in user space: what a longer run executes more than a shorter one."""
-        fewer, more = (self._executed(run, times * count) for times in (1, 3))
-        return {"instructions": (more - fewer) / (2 * count)}
-
-    def _executed(self, run, count):
-        with tempfile.TemporaryDirectory() as directory:
-            command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/%p", str(self.path), *arguments_of(run, count)]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            try:
-                _, errors = process.communicate(timeout=PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                raise Failed(f"no end within {PATIENCE} s: {command}") from None
-            if process.returncode != 0:
-                raise Failed(errors.strip().splitlines()[-1])
-            # The serving process is a fork and has a file of its own.
-            for line in (Path(directory) / str(process.pid)).read_text().splitlines():
-                if line.startswith(("summary:", "totals:")):
-                    return int(line.split()[1])
-        raise Failed("callgrind wrote no total")
+        return instructions_of(lambda times: [self.path, *arguments_of(run, times)], count)

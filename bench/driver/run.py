@@ -4,20 +4,23 @@
 import argparse
 import json
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 
 import lab_case  # noqa: E402
+import results_page  # noqa: E402
 import table  # noqa: E402
 import verdict  # noqa: E402
 import world  # noqa: E402
 from alternate import Alternator  # noqa: E402
-from cases import all_cases  # noqa: E402
+from cases import LAB, all_cases  # noqa: E402
 from program import Program  # noqa: E402
+from results_page import Results  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-MARKS = ("<!-- results: begin -->", "<!-- results: end -->")
+NOT_RUN = 77
 
 
 def arguments():
@@ -26,10 +29,10 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="two rounds of short runs: shows that everything works, and no more")
     parser.add_argument("--rounds", type=int, default=None, help="alternating rounds (5; fewer give no verdict)")
     parser.add_argument("--only", action="append", metavar="CASE", help="this case; may be repeated")
-    parser.add_argument("--lab", action="store_true", help="against the kernel's RDS instead, in a guest of the kernel lab")
+    parser.add_argument("--lab", action="store_true", help=f"the same as --only {LAB}: against the kernel's RDS, in a guest of the kernel lab")
     parser.add_argument("--kernel", default="6.1", help="series of that guest's kernel")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json")
-    parser.add_argument("--docs", type=Path, help="a Markdown file whose marked section is replaced by the results")
+    parser.add_argument("--docs", type=Path, help="a Markdown file whose marked section takes the results; with --only, the rows of those cases alone")
     parser.add_argument("--program", type=Path, default=ROOT / "build" / "gcc-release" / "bench" / "rdsco_bench")
     options = parser.parse_args()
     options.rounds = options.rounds or (2 if options.quick else 5)
@@ -41,39 +44,74 @@ def chosen(options, parser):
     unknown = set(options.only or ()) - {case.name for case in cases}
     if unknown:
         parser.error(f"no case {', '.join(sorted(unknown))}; {parser.epilog}")
-    return [case for case in cases if not options.only or case.name in options.only]
+    wanted = {LAB} if options.lab else set(options.only or (case.name for case in cases))
+    return [case for case in cases if case.name in wanted]
 
 
-def results(options, cases):
+def measured(options, case, alternator, found):
+    """The rounds of a case; `found` gets to know what there is to say about them."""
+    if case.name != LAB:
+        return alternator.measure(case)
+    try:
+        if not options.lab_alone:
+            lab_case.must_be_here(options.kernel)
+        rounds, failures, about = lab_case.measure(case, options)
+    except lab_case.Unavailable as why:
+        found.unavailable[LAB] = f"no kernel lab here: {why}"
+        return []
+    alternator.failures.update(failures)
+    if about:
+        found.about.append(about)
+    return rounds
+
+
+@dataclass
+class Found:
+    about: list
+    lines: list = field(default_factory=list)  # pairs of a case and a verdict.Line
+    failures: dict = field(default_factory=dict)
+    unavailable: dict = field(default_factory=dict)
+
+    def not_measured(self):
+        return {**self.failures, **self.unavailable}
+
+
+def results(options, cases, facts):
+    found = Found([f"{world.sentence(facts)} {options.rounds} rounds{', quick' if options.quick else ''}."])
     alternator = Alternator(Program(options.program), options.rounds, options.quick)
-    lines = [verdict.line_of(row, rounds) for case, rounds in ((case, alternator.measure(case)) for case in cases) for row in case.rows]
-    return lines, alternator.failures
+    found.failures = alternator.failures
+    for case in cases:
+        rounds = measured(options, case, alternator, found)
+        found.lines += [(case, verdict.line_of(row, rounds)) for row in case.rows]
+    return found
 
 
-def report(options, facts, lines, failures):
-    body = f"{world.sentence(facts)} {options.rounds} rounds{', quick' if options.quick else ''}.\n\n{table.text(lines)}\n"
-    body += "".join(f"\nNot measured: {name}: {why}\n" for name, why in failures.items())
-    print(body, end="", flush=True)
+def report(options, facts, cases, found):
+    absent = [(name.partition(",")[0], f"{name[len(name.partition(',')[0]):]}: {why}") for name, why in found.not_measured().items()]
+    page = Results(found.about, [table.cells(case, line) for case, line in found.lines], absent)
+    print(page.text(), end="", flush=True)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps({"machine": facts, "rounds": options.rounds, "quick": options.quick, "rows": table.data(lines),
-                                        "not_measured": failures}, indent=1, ensure_ascii=False) + "\n")
+    options.json.write_text(json.dumps({
+        "machine": facts, "about": found.about, "rounds": options.rounds, "quick": options.quick,
+        "rows": [table.data(case, line) for case, line in found.lines], "not_measured": found.not_measured(),
+    }, indent=1, ensure_ascii=False) + "\n")
     if options.docs:
-        before, _, rest = options.docs.read_text().partition(MARKS[0])
-        _, _, after = rest.partition(MARKS[1])
-        options.docs.write_text(f"{before}{MARKS[0]}\n\n{body}\n{MARKS[1]}{after}")
+        results_page.update(options.docs, page, [case.name for case in cases], [case.name for case in all_cases()])
 
 
 def main():
     options, parser = arguments()
-    if options.lab:
-        facts, lines, failures = lab_case.measure(options)
-    else:
-        cases = chosen(options, parser)
+    cases = chosen(options, parser)
+    # The guest has a network of its own, and its kernel may have to be downloaded.
+    options.lab_alone = [case.name for case in cases] == [LAB]
+    if not options.lab_alone:
         world.enter()
-        facts = world.description()
-        lines, failures = results(options, cases)
-    report(options, facts, lines, failures)
-    return 1 if failures else 0
+    facts = world.description()
+    found = results(options, cases, facts)
+    report(options, facts, cases, found)
+    if found.failures:
+        return 1
+    return NOT_RUN if options.lab_alone and found.unavailable else 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The table of results, readable in a terminal and as Markdown, and the same as data."""
+"""The table of results, readable in a terminal and as Markdown, and the same as data. A row of the table is a list of texts."""
 from statistics import median
 
-HEAD = ("goal", "case", "ours", "peer", "peer's", "ratio", "aim", "verdict", "spread")
+HEAD = ["goal", "case", "what", "ours", "peer", "peer's", "ratio", "aim", "verdict", "spread"]
+CASE = HEAD.index("case")
 RIGHT = {"ours", "peer's", "ratio", "spread"}
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -18,17 +19,17 @@ def figure(value, unit):
     return f"{value:.3g} {unit}".strip()
 
 
-def cells(line):
+def cells(case, line):
     row = line.row
     ours = figure(median(line.ours), row.unit) if line.ours else "-"
     peers = figure(median(line.peer), row.unit) if line.peer else "-"
-    return (row.id, row.title.strip(), ours, row.peer[0].removesuffix(" stream") if row.peer else "", peers if row.peer else "",
+    return [row.id, case.name, row.title.strip(), ours, row.peer[0].removesuffix(" stream") if row.peer else "", peers if row.peer else "",
             f"{median(line.ratios):.2f}" if line.ratios else "", row.goal.text() if row.goal else "", line.verdict,
-            f"{100 * line.spread():.0f} %")
+            f"{100 * line.spread():.0f} %"]
 
 
-def text(lines):
-    rows = [HEAD, *(cells(line) for line in lines)]
+def text(rows):
+    rows = [HEAD, *rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     def put(row):
         return "| " + " | ".join(cell.rjust(width) if name in RIGHT else cell.ljust(width)
@@ -37,9 +38,15 @@ def text(lines):
     return "\n".join([put(rows[0]), rule, *map(put, rows[1:])])
 
 
-def data(lines):
-    return [{
-        "goal": line.row.id, "case": line.row.title.strip(), "unit": line.row.unit, "figure": line.row.ours[1],
+def parse(text):
+    """The rows of such a table among other lines. One with other columns has none."""
+    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return found[2:] if found and found[0] == HEAD else []
+
+
+def data(case, line):
+    return {
+        "goal": line.row.id, "case": case.name, "what": line.row.title.strip(), "unit": line.row.unit, "figure": line.row.ours[1],
         "ours": line.ours, "peer": line.row.peer[0] if line.row.peer else None, "peers": line.peer, "ratios": line.ratios,
         "aim": line.row.goal.text() if line.row.goal else None, "verdict": line.verdict or None, "spread": line.spread(),
-    } for line in lines]
+    }

@@ -6,11 +6,12 @@ message (one send, one receive) costs there.
 """
 import os
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
 
-from program import Failed, output_of
+from program import Failed, instructions_of, output_of
 
 PROGRAM = "ucx_perftest"
 COLUMNS = ("iterations", "p50_us", "mean_us", "overall_us", "mean_mb", "overall_mb", "mean_rate", "overall_rate")
@@ -22,6 +23,11 @@ def version():
         return re.search(r"ersion (\S+)", output_of(["ucx_info", "-v"])).group(1)
     except (Failed, AttributeError):
         return None
+
+
+def needed():
+    if shutil.which(PROGRAM) is None:
+        raise Failed(f"{PROGRAM} is not installed (package ucx-utils)")
 
 
 def environment(transport):
@@ -36,9 +42,18 @@ def parse(text):
     raise Failed("ucx_perftest printed no figures")
 
 
+def own_command(count):
+    return [PROGRAM, "-l", "-c", "0", "-t", "tag_lat", "-s", "64", "-n", str(count), "-f", "-v"]
+
+
 def in_one_process(count):
-    command = [PROGRAM, "-l", "-c", "0", "-t", "tag_lat", "-s", "64", "-n", str(count), "-f", "-v"]
-    return {"ns": 2e9 / parse(output_of(command, env=environment("self")))["overall_rate"]}
+    return {"ns": 2e9 / parse(output_of(own_command(count), env=environment("self")))["overall_rate"]}
+
+
+def count_instructions(count):
+    """Of one message: each iteration sends one and receives it."""
+    needed()
+    return instructions_of(own_command, count, env=environment("self"))
 
 
 def listening(port):
@@ -52,17 +67,19 @@ def listening(port):
     return False
 
 
-def over_tcp(test, size, count):
+def over_tcp(test, size, count, blocking=False):
+    """Spinning, one process a core; or both asleep on one core while there is nothing to do."""
     port = 31000 + os.getpid() % 1000
     settings = environment("tcp")
-    server = subprocess.Popen([PROGRAM, "-p", str(port), "-c", "1"], env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    common = [PROGRAM, "-p", str(port), "-E", "sleep" if blocking else "poll"]
+    server = subprocess.Popen([*common, "-c", "0" if blocking else "1"], env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + PATIENCE
         while not listening(port):
             if server.poll() is not None or time.monotonic() > end:
                 raise Failed("the server of ucx_perftest does not listen")
             time.sleep(0.01)
-        command = [PROGRAM, "-p", str(port), "-c", "0", "-t", test, "-s", str(size), "-n", str(count), "-f", "-v", "127.0.0.1"]
+        command = [*common, "-c", "0", "-t", test, "-s", str(size), "-n", str(count), "-f", "-v", "127.0.0.1"]
         return parse(output_of(command, env=settings))
     finally:
         server.kill()
@@ -70,10 +87,11 @@ def over_tcp(test, size, count):
 
 
 def measure(run, count):
+    needed()
     if run.measurement == "self":
         return in_one_process(count)
     if run.measurement == "tcp_latency":
-        return {"p50_ns": 2e3 * over_tcp("tag_lat", 64, count)["p50_us"]}
+        return {"p50_ns": 2e3 * over_tcp("tag_lat", 64, count, run.options["wait"] == "block")["p50_us"]}
     size = 1 << 20 if run.measurement == "tcp_bulk" else 64
     rate = over_tcp("tag_bw", size, count)["overall_rate"]
     return {"per_second": rate, "bytes_per_second": rate * size}
