@@ -53,7 +53,7 @@ class Wire:
         self.session = session
         self.options = options
         self.kernel_losses = []
-        self.native_jobs = []
+        self.jobs = []  # of both sides
         self.sums = collections.Counter()  # of a case, over its addresses
         self.begin_case()
 
@@ -69,11 +69,13 @@ class Wire:
     def ours(self, command, own, *arguments):
         patience = () if "--pong-patience-ms" in arguments else ("--pong-patience-ms", PONG_PATIENCE_MS)
         job = self.session.native.start([self.options.peer_binary, command, "--local", own, *map(str, (*arguments, *patience))])
-        self.native_jobs.append(job)
+        self.jobs.append(job)
         return job
 
     def kernel(self, command, own, *arguments):
-        return self.session.guest.start([self.options.afrds, command, "--local", kernel_address(own), *map(str, arguments)])
+        job = self.session.guest.start([self.options.afrds, command, "--local", kernel_address(own), *map(str, arguments)])
+        self.jobs.append(job)
+        return job
 
     def our_sender(self, command, own, *arguments):
         to_kernel = ("--port", OUR_PORT, "--peer", kernel_address(own), "--peer-port", KERNEL_PORT)
@@ -257,11 +259,10 @@ def clean_up(wire):
     """After a failure: no program of either side may be left to disturb the next case."""
     try:
         wire.join()
-        wire.session.guest.run("pkill -KILL rdsco_afrds; true", timeout=lab.PATIENCE, directory="/")
-        for job in wire.native_jobs:
+        for job in wire.jobs:
             if not job.done():
                 job.signal(signal.SIGKILL)
-                job.wait()
+                job.wait(lab.PATIENCE)
         wire.session.restart_rds()
     except lab.LabError as reason:
         say(f"cannot clean up: {reason}")
