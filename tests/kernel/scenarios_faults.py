@@ -295,7 +295,7 @@ CASES = [each_address(resets, (*BOTH_ORDERS, HIGHER_V6), something_was_sent_agai
 
 def main():
     parser = arguments(__doc__)
-    parser.add_argument("--messages", type=int, default=2000, help="each way with each address while connections are reset")
+    parser.add_argument("--messages", type=int, default=1500, help="each way with each address while connections are reset")
     return run(parser.parse_args(), CASES)
 
 
