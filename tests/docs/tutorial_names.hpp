@@ -8,7 +8,9 @@
 #include <rdsco/task_group.hpp>
 #include <rdsco/with_timeout.hpp>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <sys/epoll.h>
 
@@ -25,9 +27,11 @@ struct tutorial_names {
   rdsco::socket& sock;
   rdsco::endpoint peer;
   std::string payload;
+  std::array<std::byte, 1500> buffer;
   int epoll;
   epoll_event* events;
   int count;
 
   rdsco::task<> serve(rdsco::socket& at);
+  void use(rdsco::const_buffers const& bytes);
 };
