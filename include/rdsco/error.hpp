@@ -31,6 +31,8 @@ enum class errc {
   out_of_memory,          ///< not_enough_memory: memory was refused
   ring_not_permitted,     ///< operation_not_permitted: io_uring is disabled here
   ring_unavailable,       ///< function_not_supported: io_uring cannot be used here
+  no_device,              ///< no_such_device: no adapter carries this address
+  device_unsuitable,      ///< no_such_device_or_address: the adapter of this address is of another kind than the transport
 };
 
 [[nodiscard]] std::error_category const& category() noexcept;

@@ -53,6 +53,20 @@ struct tcp_options {
   tcp_options() = default;
 };
 
+/// Settings of RDS over InfiniBand, RoCE and iWARP. The rings are registered memory, 4 KiB a slot, of each connection that is up.
+struct verbs_options {
+  std::uint16_t port_v4 = 18634;  ///< as kernels have them
+  std::uint16_t port_v6 = 16385;
+  std::uint32_t receives = 256;   ///< posted receives
+  std::uint32_t sends = 128;      ///< fragments under way
+  std::chrono::nanoseconds reconnect_min{std::chrono::milliseconds(4)};
+  std::chrono::nanoseconds reconnect_max{std::chrono::milliseconds(1000)};
+  /// How long acknowledgements may be saved up while nobody waits for one.
+  std::chrono::nanoseconds acknowledge_within{std::chrono::milliseconds(5)};
+
+  verbs_options() = default;
+};
+
 /// What a node is told when it is opened. Nothing is bound or accepted that is not named here.
 class node_options {
  public:
@@ -82,6 +96,7 @@ class node_options {
 
   node_limits limits;
   tcp_options tcp;
+  verbs_options verbs;
   /// Send numbers start above this mark as well as above the wall clock: keep the last node.sequence_mark() across
   /// restarts where the clock may jump back.
   std::uint64_t sequence_mark = 0;

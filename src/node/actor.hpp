@@ -16,6 +16,8 @@ namespace rdsco::detail {
 /// What a transport brings to a path: how a connection comes about, how frames get in and out, how it ends.
 template <class Link>
 concept path_link = requires(Link& link, std::uint32_t events) {
+  /// Whether a new connection begins with a probe, which tells who the peer is. Without one every header acknowledges.
+  { Link::probes } -> std::convertible_to<bool>;
   /// Brings a connection about, however long that takes. False: the node closes.
   { link.establish() } -> std::same_as<task<bool>>;
   /// Takes what has arrived. False: the connection is over.
@@ -39,7 +41,7 @@ task<> run_path(connection& by, Link& link) {
     bool const connected = co_await link.establish();
     if (!connected) co_return;
     lane.happened(protocol::path_event::established);
-    lane.begin_connection();
+    lane.begin_connection(Link::probes);
     while (link.receive()) {
       // Whoever was woken may answer within this turn; then the answer takes our acknowledgement along.
       if (link.answers_expected()) co_await link.signal().yield();

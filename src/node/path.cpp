@@ -144,15 +144,14 @@ void path::acknowledged_by_transport(std::uint64_t stream_offset, std::uint64_t&
   }
 }
 
-void path::begin_connection() noexcept {
+void path::begin_connection(bool probes) noexcept {
   received.begin_connection();
   owed_ = {};
   map_due = true;
   pong = {};
   pong_seen = false;
-  mode = acknowledgement_mode::unknown;
-  probe_unsent = true;
-  probe_due_ = true;
+  mode = probes ? acknowledgement_mode::unknown : acknowledgement_mode::frames;
+  probe_unsent = probe_due_ = probes;
 }
 
 void path::announce(datagram* probe) noexcept {

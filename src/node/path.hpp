@@ -77,7 +77,8 @@ class path {
   }
 
   /// A connection is established. The order on it: retransmissions, the probe, what is new.
-  void begin_connection() noexcept;
+  /// `probes`: a probe tells who the peer is. Without, every header of its acknowledges.
+  void begin_connection(bool probes) noexcept;
   /// The probe of this connection could not be made yet.
   [[nodiscard]] bool probe_due() const noexcept { return probe_due_; }
   /// Puts it behind the retransmissions and ahead of every fresh number. Null: there was no memory, and it stays due.

@@ -53,6 +53,10 @@ constexpr std::array explanations{
                 "io_uring is forbidden here: allow it (kernel.io_uring_disabled, the container's seccomp profile)"},
     explanation{errc::ring_unavailable, std::errc::function_not_supported,
                 "io_uring cannot be used here: Linux 6.1 or newer is needed"},
+    explanation{errc::no_device, std::errc::no_such_device,
+                "no RDMA adapter carries this address: give it to the adapter's network interface, and look at `rdma link`"},
+    explanation{errc::device_unsuitable, std::errc::no_such_device_or_address,
+                "the adapter of this address is of another kind: take the transport that fits it"},
 };
 
 explanation const* find(int value) noexcept {

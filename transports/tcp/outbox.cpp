@@ -2,24 +2,12 @@
 #include "transports/tcp/outbox.hpp"
 
 #include "memory/block_pool.hpp"
-#include "protocol/header.hpp"
+#include "node/datagram_header.hpp"
 
 #include <cerrno>
 #include <cstring>
 
 namespace rdsco::detail {
-
-namespace {
-
-// Over TCP kernels never ask for an acknowledgement, so only another rdsco node is asked.
-std::uint8_t flags_of(datagram const& one, bool peer_acknowledges) noexcept {
-  std::uint8_t flags = 0;
-  if (one.retransmitted) flags |= protocol::flag::retransmitted;
-  if (one.acknowledge_soon && peer_acknowledges) flags |= protocol::flag::ack_required;
-  return flags;
-}
-
-}  // namespace
 
 outbox::~outbox() { clear(); }
 
@@ -46,15 +34,8 @@ void outbox::stage_header(protocol::header const& head) noexcept {
 
 void outbox::put(path& lane, datagram& head, std::uint64_t ack) noexcept {
   lane.begin_transmit(head);
-  protocol::header made;
-  made.sequence = head.sequence;
-  made.ack = ack;
-  made.length = head.length;
-  made.source_port = head.source_port;
-  made.destination_port = head.destination_port;
-  made.flags = flags_of(head, lane.mode == acknowledgement_mode::frames);
-  made.extensions = head.extensions;
-  stage_header(made);
+  // Over TCP kernels never ask for an acknowledgement, so only another rdsco node is asked.
+  stage_header(header_of(head, ack, lane.mode == acknowledgement_mode::frames));
   head.stream_end = stream_bytes_ + head.length;
   if (head.length >= copied_below) {
     segments_.push_back({&head, 0, head.length});

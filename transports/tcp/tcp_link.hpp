@@ -46,6 +46,7 @@ class tcp_link final : public carrier, public spinner {
   void knocked() noexcept;
 
   // path_link
+  static constexpr bool probes = true;
   [[nodiscard]] task<bool> establish();
   [[nodiscard]] bool receive() noexcept;
   [[nodiscard]] bool transmit() noexcept;

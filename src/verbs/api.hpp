@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <rdsco/endpoint.hpp>
+
+#include <infiniband/verbs.h>
+#include <rdma/rdma_cma.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace rdsco::verbs {
+
+/// What the connection manager has to say, copied out and acknowledged at once, so that no event holds an identifier back.
+struct cm_event {
+  enum class kind : std::uint8_t {
+    address_resolved,
+    route_resolved,
+    connect_request,  ///< `id` is new and its receiver's; `listener` is who listened
+    established,
+    rejected,         ///< by the peer, with its private data, or because nobody listens
+    failed,           ///< an attempt came to nothing: unreachable, no route, timed out
+    disconnected,
+    device_removed,   ///< everything on the device must be let go of
+    other
+  };
+  kind what = kind::other;
+  int status = 0;  ///< as the connection manager reports it: -errno, or its own reason
+  rdma_cm_id* id = nullptr;
+  rdma_cm_id* listener = nullptr;
+  std::uint8_t responder_resources = 0;
+  std::uint8_t initiator_depth = 0;
+  std::uint8_t private_bytes = 0;
+  std::array<std::byte, 255> private_data{};
+
+  [[nodiscard]] std::span<std::byte const> told() const noexcept { return {private_data.data(), private_bytes}; }
+};
+
+/// What is offered or accepted with a connection.
+struct cm_parameters {
+  std::span<std::byte const> private_data;
+  std::uint8_t responder_resources = 0;
+  std::uint8_t initiator_depth = 0;
+  std::uint8_t retry_count = 7;
+  std::uint8_t rnr_retry_count = 7;  ///< 7: for ever
+};
+
+/// Every call into rdma-core that rdsco makes, as one table: some are macros or inline functions there. A stand-in for tests
+/// implements it without an adapter.
+///
+/// Functions returning int return 0 or -errno. Nothing waits, unless its comment says so.
+/// Threads: that of the loop that uses it.
+class api {
+ public:
+  virtual ~api() = default;
+
+  // --- connection manager ----------------------------------------------------------------------------------------
+  virtual int open_events(rdma_event_channel*& out) noexcept = 0;
+  virtual void close_events(rdma_event_channel* events) noexcept = 0;
+  [[nodiscard]] virtual int events_descriptor(rdma_event_channel* events) noexcept = 0;
+  /// The next event. -EAGAIN: there is none.
+  virtual int next_event(rdma_event_channel* events, cm_event& out) noexcept = 0;
+  virtual int create_id(rdma_event_channel* events, void* context, rdma_cm_id*& out) noexcept = 0;
+  /// Its queue pair is gone. Waits until its events are acknowledged, which they are.
+  virtual void destroy_id(rdma_cm_id* id) noexcept = 0;
+  virtual int bind_address(rdma_cm_id* id, endpoint const& local) noexcept = 0;
+  virtual int listen(rdma_cm_id* id, int backlog) noexcept = 0;
+  virtual int resolve_address(rdma_cm_id* id, endpoint const& local, endpoint const& peer, int timeout_ms) noexcept = 0;
+  virtual int resolve_route(rdma_cm_id* id, int timeout_ms) noexcept = 0;
+  virtual int set_type_of_service(rdma_cm_id* id, std::uint8_t value) noexcept = 0;
+  virtual int connect(rdma_cm_id* id, cm_parameters const& with) noexcept = 0;
+  virtual int accept(rdma_cm_id* id, cm_parameters const& with) noexcept = 0;
+  virtual int reject(rdma_cm_id* id, std::span<std::byte const> private_data) noexcept = 0;
+  virtual int disconnect(rdma_cm_id* id) noexcept = 0;
+  /// The peer of a connection or of a request.
+  [[nodiscard]] virtual endpoint peer_of(rdma_cm_id* id) noexcept = 0;
+  /// The device that an identifier was bound or resolved to; null before.
+  [[nodiscard]] virtual ibv_context* device_of(rdma_cm_id* id) noexcept = 0;
+
+  // --- device ----------------------------------------------------------------------------------------------------
+  virtual int query_device(ibv_context* device, ibv_device_attr& out) noexcept = 0;
+  [[nodiscard]] virtual ibv_node_type node_type(ibv_context* device) noexcept = 0;
+  [[nodiscard]] virtual char const* device_name(ibv_context* device) noexcept = 0;
+  virtual int allocate_domain(ibv_context* device, ibv_pd*& out) noexcept = 0;
+  virtual int release_domain(ibv_pd* domain) noexcept = 0;
+
+  // --- completions -----------------------------------------------------------------------------------------------
+  virtual int create_channel(ibv_context* device, ibv_comp_channel*& out) noexcept = 0;
+  virtual int destroy_channel(ibv_comp_channel* channel) noexcept = 0;
+  [[nodiscard]] virtual int channel_descriptor(ibv_comp_channel* channel) noexcept = 0;
+  virtual int create_queue(ibv_context* device, int entries, void* context, ibv_comp_channel* channel, ibv_cq*& out) noexcept = 0;
+  /// Waits until as many events were acknowledged as were taken.
+  virtual int destroy_queue(ibv_cq* queue) noexcept = 0;
+  virtual int request_notification(ibv_cq* queue, bool solicited_only) noexcept = 0;
+  /// Takes the event of one queue; `context` is that queue's. -EAGAIN: there is none.
+  virtual int next_queue_event(ibv_comp_channel* channel, void*& context) noexcept = 0;
+  virtual void acknowledge_queue_events(ibv_cq* queue, unsigned count) noexcept = 0;
+  /// How many completions were written to `out`, or -errno.
+  virtual int poll(ibv_cq* queue, std::span<ibv_wc> out) noexcept = 0;
+
+  // --- queue pairs -----------------------------------------------------------------------------------------------
+  virtual int create_queue_pair(rdma_cm_id* id, ibv_pd* domain, ibv_qp_init_attr& attributes, ibv_qp*& out) noexcept = 0;
+  /// The adapter has let go of all memory of its requests when this returns.
+  virtual void destroy_queue_pair(rdma_cm_id* id) noexcept = 0;
+  virtual int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept = 0;
+  virtual int post_receive(ibv_qp* pair, ibv_recv_wr* first) noexcept = 0;
+
+  // --- memory ----------------------------------------------------------------------------------------------------
+  virtual int register_memory(ibv_pd* domain, void* memory, std::size_t bytes, int access, ibv_mr*& out) noexcept = 0;
+  virtual int deregister_memory(ibv_mr* region) noexcept = 0;
+};
+
+/// rdma-core.
+[[nodiscard]] std::unique_ptr<api> make_system_api();
+
+}  // namespace rdsco::verbs

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "verbs/api.hpp"
+#include "verbs/descriptor_watch.hpp"
+
+#include <rdsco/loop.hpp>
+
+namespace rdsco::verbs {
+
+/// An adapter as one loop uses it: a protection domain, and one completion channel for all its connections.
+class device {
+ public:
+  using function = void (*)(void* context) noexcept;
+
+  /// `ended` is called once, after stop(): nothing of the device is in flight any more.
+  device(api& calls, loop& where, ibv_context* native, void* context, function ended) noexcept;
+  device(device const&) = delete;
+  device& operator=(device const&) = delete;
+  ~device();
+
+  /// 0 or -errno. Nothing is under way before start().
+  [[nodiscard]] int open() noexcept;
+  void start() noexcept;
+  void stop() noexcept;
+  [[nodiscard]] bool running() const noexcept { return watch_.running(); }
+
+  [[nodiscard]] ibv_context* native() const noexcept { return native_; }
+  [[nodiscard]] ibv_pd* domain() const noexcept { return domain_; }
+  [[nodiscard]] ibv_comp_channel* channel() const noexcept { return channel_; }
+  [[nodiscard]] ibv_device_attr const& attributes() const noexcept { return attributes_; }
+
+ private:
+  static void drain(void* self) noexcept;
+
+  api& api_;
+  ibv_context* const native_;
+  descriptor_watch watch_;
+  ibv_device_attr attributes_{};
+  ibv_pd* domain_ = nullptr;
+  ibv_comp_channel* channel_ = nullptr;
+  function ended_;
+  void* context_;
+};
+
+}  // namespace rdsco::verbs

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "verbs/fake_fabric.hpp"
+
+#include <rdsco/detail/check.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace rdsco::test {
+
+using kind = verbs::cm_event::kind;
+
+fake_descriptor::fake_descriptor() : number_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (number_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+}
+fake_descriptor::~fake_descriptor() { ::close(number_); }
+void fake_descriptor::set(bool readable) noexcept {
+  eventfd_t count = 0;
+  if (readable)
+    static_cast<void>(::eventfd_write(number_, 1));
+  else
+    static_cast<void>(::eventfd_read(number_, &count));
+}
+
+namespace {
+
+std::vector<std::byte> gathered(std::vector<ibv_sge> const& from) {
+  std::vector<std::byte> bytes;
+  for (ibv_sge const& each : from) {
+    auto const* const begin = reinterpret_cast<std::byte const*>(each.addr);
+    bytes.insert(bytes.end(), begin, begin + each.length);
+  }
+  return bytes;
+}
+
+std::size_t room_of(std::vector<ibv_sge> const& into) {
+  std::size_t total = 0;
+  for (ibv_sge const& each : into) total += each.length;
+  return total;
+}
+
+void scatter(std::vector<std::byte> const& bytes, std::vector<ibv_sge> const& into) {
+  std::size_t at = 0;
+  for (ibv_sge const& each : into) {
+    std::size_t const count = std::min<std::size_t>(each.length, bytes.size() - at);
+    std::memcpy(reinterpret_cast<void*>(each.addr), bytes.data() + at, count);
+    at += count;
+  }
+}
+
+// A REQ has 56 bytes for its consumer, a REP 196, a REJ 148; whatever is not used is zero.
+constexpr std::size_t request_bytes = 56, reply_bytes = 196, reject_bytes = 148;
+std::vector<std::byte> padded(std::span<std::byte const> told, std::size_t to) {
+  std::vector<std::byte> made(told.begin(), told.end());
+  made.resize(std::max(told.size(), to));
+  return made;
+}
+
+}  // namespace
+
+fake_fabric::~fake_fabric() = default;
+
+bool fake_fabric::fails() noexcept {
+  ++calls_;
+  return fail_in_ != 0 && --fail_in_ == 0;
+}
+
+bool fake_fabric::is_cut(fake_id const& one) const { return cuts_.contains(std::minmax(one.local.host, one.peer.host)); }
+
+void fake_fabric::cut(address const& one, address const& other, bool on) {
+  if (on)
+    cuts_.insert(std::minmax(one, other));
+  else
+    cuts_.erase(std::minmax(one, other));
+  run();
+}
+
+std::size_t fake_fabric::connections() const noexcept {
+  return static_cast<std::size_t>(std::ranges::count_if(ids_, [](fake_id const* id) { return id->connected && !id->ended; })) / 2;
+}
+
+void fake_fabric::break_connections(address const& one, address const& other, ibv_wc_status status) {
+  for (fake_id* const id : ids_) {
+    if (!id->connected || id->ended || std::minmax(id->local.host, id->peer.host) != std::minmax(one, other)) continue;
+    if (id->pair != nullptr) fail_pair(*id->pair, status);
+  }
+}
+
+void fake_fabric::tell(fake_id& id, kind what, std::span<std::byte const> told, int status) {
+  verbs::cm_event event;
+  event.what = what;
+  event.status = status;
+  event.id = &id;
+  event.private_bytes = static_cast<std::uint8_t>(told.size());
+  std::copy(told.begin(), told.end(), event.private_data.begin());
+  id.events->waiting.push_back(event);
+  id.events->ready.set(true);
+}
+
+void fake_fabric::complete(fake_pair& of, bool receive, std::uint64_t number, ibv_wc_status status, std::size_t bytes, bool solicited) {
+  ibv_wc made{};
+  made.wr_id = number;
+  made.status = status;
+  made.opcode = receive ? IBV_WC_RECV : IBV_WC_SEND;
+  made.byte_len = static_cast<std::uint32_t>(bytes);
+  fake_queue& to = receive ? *of.receives_to : *of.sends_to;
+  RDSCO_CHECK(to.completions.size() < to.entries, "a completion queue of a test overflowed");
+  to.completions.push_back(made);
+  bool const announced = solicited || status != IBV_WC_SUCCESS;
+  if (!to.armed || (to.solicited_only && !announced)) return;
+  to.armed = false;
+  auto& channel = *static_cast<fake_channel*>(to.channel);
+  channel.waiting.push_back(&to);
+  channel.ready.set(true);
+}
+
+void fake_fabric::fail_pair(fake_pair& pair, ibv_wc_status first) {
+  if (pair.failed) return;
+  pair.failed = true;
+  ibv_wc_status status = first;
+  for (; !pair.sends.empty(); pair.sends.pop_front()) {
+    complete(pair, false, pair.sends.front().request.wr_id, status, 0, true);
+    status = IBV_WC_WR_FLUSH_ERR;
+  }
+  pair.unsignaled = 0;
+  for (; !pair.receives.empty(); pair.receives.pop_front()) {
+    complete(pair, true, pair.receives.front().number, status, 0, true);
+    status = IBV_WC_WR_FLUSH_ERR;
+  }
+}
+
+void fake_fabric::disconnect(fake_id& id) {
+  if (id.ended || !id.connected) return;
+  for (fake_id* const end : {&id, id.other}) {
+    if (end == nullptr) continue;
+    end->ended = true;
+    if (end->pair != nullptr) fail_pair(*end->pair, IBV_WC_WR_FLUSH_ERR);
+    tell(*end, kind::disconnected);
+  }
+}
+
+bool fake_fabric::carry_out(fake_pair& from) {
+  fake_id const* const far = from.of->other;
+  if (from.failed || from.sends.empty() || far == nullptr || far->pair == nullptr || far->pair->failed) return false;
+  fake_pair& to = *far->pair;
+  // The peer has no receive posted: the adapter tries again and again.
+  if (!from.of->connected || is_cut(*from.of) || to.receives.empty()) return false;
+  fake_send const sent = std::move(from.sends.front());
+  from.sends.pop_front();
+  auto const bytes = gathered(sent.from);
+  if (on_message) on_message(sent.request, bytes);
+  fake_receive const into = std::move(to.receives.front());
+  to.receives.pop_front();
+  if (bytes.size() > room_of(into.into)) {
+    complete(to, true, into.number, IBV_WC_LOC_LEN_ERR, 0, true);
+    fail_pair(to, IBV_WC_WR_FLUSH_ERR);
+    complete(from, false, sent.request.wr_id, IBV_WC_REM_OP_ERR, 0, true);
+    fail_pair(from, IBV_WC_WR_FLUSH_ERR);
+    return true;
+  }
+  scatter(bytes, into.into);
+  complete(to, true, into.number, IBV_WC_SUCCESS, bytes.size(), (sent.request.send_flags & IBV_SEND_SOLICITED) != 0);
+  ++from.unsignaled;
+  if ((sent.request.send_flags & IBV_SEND_SIGNALED) != 0) {
+    from.unsignaled = 0;
+    complete(from, false, sent.request.wr_id, IBV_WC_SUCCESS, 0, true);
+  }
+  return true;
+}
+
+void fake_fabric::run() {
+  if (running_) return;
+  running_ = true;
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (fake_id* const id : ids_)
+      while (id->pair != nullptr && carry_out(*id->pair)) moved = true;
+  }
+  running_ = false;
+}
+
+/// The calls of one host.
+class fake_api final : public verbs::api {
+ public:
+  fake_api(fake_fabric& fabric, std::vector<address> addresses) : fabric_(fabric), addresses_(std::move(addresses)) {
+    device_.device = &description_;
+    description_.node_type = fabric.node_type;
+  }
+
+  int open_events(rdma_event_channel*& out) noexcept override { return make<fake_events>(out); }
+  void close_events(rdma_event_channel* events) noexcept override { destroy(static_cast<fake_events*>(events)); }
+  int events_descriptor(rdma_event_channel* events) noexcept override { return static_cast<fake_events*>(events)->ready.number(); }
+  int next_event(rdma_event_channel* events, verbs::cm_event& out) noexcept override {
+    auto& from = *static_cast<fake_events*>(events);
+    if (from.waiting.empty()) return from.ready.set(false), -EAGAIN;
+    out = from.waiting.front();
+    from.waiting.pop_front();
+    return 0;
+  }
+
+  int create_id(rdma_event_channel* events, void* context, rdma_cm_id*& out) noexcept override {
+    if (int const failed = make<fake_id>(out)) return failed;
+    auto& made = *static_cast<fake_id*>(out);
+    made.context = context;
+    made.events = static_cast<fake_events*>(events);
+    fabric_.ids_.push_back(&made);
+    return 0;
+  }
+  void destroy_id(rdma_cm_id* id) noexcept override {
+    auto& ending = *static_cast<fake_id*>(id);
+    RDSCO_CHECK(ending.pair == nullptr, "an identifier was destroyed before its queue pair");
+    if (ending.connected) {
+      fabric_.disconnect(ending);
+    } else if (ending.other != nullptr) {
+      fabric_.tell(*ending.other, kind::rejected);
+    }
+    if (ending.other != nullptr) ending.other->other = nullptr;
+    if (ending.listening) fabric_.listeners_.erase(ending.local);
+    std::erase_if(ending.events->waiting, [&](verbs::cm_event const& each) { return each.id == id || each.listener == id; });
+    std::erase(fabric_.ids_, &ending);
+    destroy(&ending);
+  }
+  int bind_address(rdma_cm_id* id, endpoint const& local) noexcept override {
+    if (fabric_.fails()) return -ENOMEM;
+    auto& bound = *static_cast<fake_id*>(id);
+    bound.local = local;
+    if (std::ranges::find(addresses_, bound.local.host) == addresses_.end()) return -EADDRNOTAVAIL;
+    if (fabric_.listeners_.contains(bound.local)) return -EADDRINUSE;
+    bound.verbs = &device_;
+    return 0;
+  }
+  int listen(rdma_cm_id* id, int) noexcept override {
+    if (fabric_.fails()) return -ENOMEM;
+    auto& listens = *static_cast<fake_id*>(id);
+    listens.listening = true;
+    fabric_.listeners_.emplace(listens.local, &listens);
+    return 0;
+  }
+  int resolve_address(rdma_cm_id* id, endpoint const& local, endpoint const& peer, int) noexcept override {
+    if (fabric_.fails()) return -ENOMEM;
+    auto& resolves = *static_cast<fake_id*>(id);
+    resolves.local = endpoint(local.host, ++fabric_.last_port_);
+    resolves.peer = peer;
+    resolves.verbs = &device_;
+    fabric_.tell(resolves, kind::address_resolved);
+    return 0;
+  }
+  int resolve_route(rdma_cm_id* id, int) noexcept override {
+    if (fabric_.fails()) return -ENOMEM;
+    fabric_.tell(*static_cast<fake_id*>(id), kind::route_resolved);
+    return 0;
+  }
+  int set_type_of_service(rdma_cm_id*, std::uint8_t) noexcept override { return 0; }
+
+  int connect(rdma_cm_id* id, verbs::cm_parameters const& with) noexcept override {
+    if (fabric_.fails()) return -ENOMEM;
+    auto& asks = *static_cast<fake_id*>(id);
+    if (fabric_.is_cut(asks)) return 0;  // the request is lost
+    auto const found = fabric_.listeners_.find(asks.peer);
+    if (found == fabric_.listeners_.end()) return fabric_.tell(asks, kind::rejected), 0;
+    fake_id& listens = *found->second;
+    auto* const made = new fake_id{};
+    ++fabric_.alive_;
+    made->events = listens.events;
+    made->verbs = listens.verbs;
+    made->local = asks.peer;
+    made->peer = asks.local;
+    made->other = &asks;
+    asks.other = made;
+    fabric_.ids_.push_back(made);
+    fabric_.tell(*made, kind::connect_request, padded(with.private_data, request_bytes));
+    verbs::cm_event& told = made->events->waiting.back();
+    told.listener = &listens;
+    told.responder_resources = with.responder_resources;
+    told.initiator_depth = with.initiator_depth;
+    return 0;
+  }
+  int accept(rdma_cm_id* id, verbs::cm_parameters const& with) noexcept override {
+    if (fabric_.fails()) return -ENOMEM;
+    auto& accepts = *static_cast<fake_id*>(id);
+    if (accepts.other == nullptr) return -ECONNRESET;
+    accepts.connected = accepts.other->connected = true;
+    fabric_.tell(*accepts.other, kind::established, padded(with.private_data, reply_bytes));
+    fabric_.tell(accepts, kind::established);
+    fabric_.run();
+    return 0;
+  }
+  int reject(rdma_cm_id* id, std::span<std::byte const> private_data) noexcept override {
+    auto& rejects = *static_cast<fake_id*>(id);
+    if (rejects.other == nullptr) return -EINVAL;
+    fabric_.tell(*rejects.other, kind::rejected, padded(private_data, reject_bytes), 28);
+    rejects.other->other = nullptr;
+    rejects.other = nullptr;
+    return 0;
+  }
+  int disconnect(rdma_cm_id* id) noexcept override { return fabric_.disconnect(*static_cast<fake_id*>(id)), 0; }
+  endpoint peer_of(rdma_cm_id* id) noexcept override { return static_cast<fake_id*>(id)->peer; }
+  ibv_context* device_of(rdma_cm_id* id) noexcept override { return id->verbs; }
+
+  int query_device(ibv_context*, ibv_device_attr& out) noexcept override {
+    if (fabric_.fails()) return -ENOMEM;
+    out = {};
+    out.max_qp_rd_atom = out.max_qp_init_rd_atom = 16;
+    return 0;
+  }
+  ibv_node_type node_type(ibv_context* device) noexcept override { return device->device->node_type; }
+  char const* device_name(ibv_context*) noexcept override { return "fake0"; }
+  int allocate_domain(ibv_context*, ibv_pd*& out) noexcept override { return make<ibv_pd>(out); }
+  int release_domain(ibv_pd* domain) noexcept override { return destroy(domain), 0; }
+
+  int create_channel(ibv_context*, ibv_comp_channel*& out) noexcept override { return make<fake_channel>(out); }
+  int destroy_channel(ibv_comp_channel* channel) noexcept override { return destroy(static_cast<fake_channel*>(channel)), 0; }
+  int channel_descriptor(ibv_comp_channel* channel) noexcept override { return static_cast<fake_channel*>(channel)->ready.number(); }
+  int create_queue(ibv_context*, int entries, void* context, ibv_comp_channel* channel, ibv_cq*& out) noexcept override {
+    if (int const failed = make<fake_queue>(out)) return failed;
+    auto& made = *static_cast<fake_queue*>(out);
+    made.entries = static_cast<std::size_t>(entries);
+    made.cq_context = context;
+    made.channel = channel;
+    return 0;
+  }
+  int destroy_queue(ibv_cq* queue) noexcept override {
+    auto& ending = *static_cast<fake_queue*>(queue);
+    RDSCO_CHECK(ending.taken == ending.acknowledged, "a completion queue was destroyed with unacknowledged events");
+    std::erase(static_cast<fake_channel*>(ending.channel)->waiting, &ending);
+    return destroy(&ending), 0;
+  }
+  int request_notification(ibv_cq* queue, bool solicited_only) noexcept override {
+    auto& arms = *static_cast<fake_queue*>(queue);
+    arms.armed = true;
+    arms.solicited_only = solicited_only;
+    return 0;
+  }
+  int next_queue_event(ibv_comp_channel* channel, void*& context) noexcept override {
+    auto& from = *static_cast<fake_channel*>(channel);
+    if (from.waiting.empty()) return from.ready.set(false), -EAGAIN;
+    ++from.waiting.front()->taken;
+    context = from.waiting.front()->cq_context;
+    from.waiting.pop_front();
+    return 0;
+  }
+  void acknowledge_queue_events(ibv_cq* queue, unsigned count) noexcept override { static_cast<fake_queue*>(queue)->acknowledged += count; }
+  int poll(ibv_cq* queue, std::span<ibv_wc> out) noexcept override {
+    auto& from = static_cast<fake_queue*>(queue)->completions;
+    std::size_t const count = std::min(out.size(), from.size());
+    std::copy_n(from.begin(), count, out.begin());
+    from.erase(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count));
+    return static_cast<int>(count);
+  }
+
+  int create_queue_pair(rdma_cm_id* id, ibv_pd*, ibv_qp_init_attr& attributes, ibv_qp*& out) noexcept override {
+    if (int const failed = make<fake_pair>(out)) return failed;
+    auto& made = *static_cast<fake_pair*>(out);
+    made.of = static_cast<fake_id*>(id);
+    made.of->pair = &made;
+    made.sends_to = static_cast<fake_queue*>(attributes.send_cq);
+    made.receives_to = static_cast<fake_queue*>(attributes.recv_cq);
+    made.send_max = attributes.cap.max_send_wr;
+    made.receive_max = attributes.cap.max_recv_wr;
+    return 0;
+  }
+  void destroy_queue_pair(rdma_cm_id* id) noexcept override { destroy(std::exchange(static_cast<fake_id*>(id)->pair, nullptr)); }
+  int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept override {
+    auto& to = *static_cast<fake_pair*>(pair);
+    for (ibv_send_wr const* each = first; each != nullptr; each = each->next) {
+      if (fabric_.fails() || to.sends.size() + to.unsignaled >= to.send_max) return fabric_.run(), -ENOMEM;
+      if (to.failed) {
+        fabric_.complete(to, false, each->wr_id, IBV_WC_WR_FLUSH_ERR, 0, true);
+        continue;
+      }
+      to.sends.push_back({*each, std::vector<ibv_sge>(each->sg_list, each->sg_list + each->num_sge)});
+    }
+    return fabric_.run(), 0;
+  }
+  int post_receive(ibv_qp* pair, ibv_recv_wr* first) noexcept override {
+    auto& to = *static_cast<fake_pair*>(pair);
+    for (ibv_recv_wr const* each = first; each != nullptr; each = each->next) {
+      if (fabric_.fails() || to.receives.size() >= to.receive_max) return -ENOMEM;
+      if (to.failed) {
+        fabric_.complete(to, true, each->wr_id, IBV_WC_WR_FLUSH_ERR, 0, true);
+        continue;
+      }
+      to.receives.push_back({each->wr_id, std::vector<ibv_sge>(each->sg_list, each->sg_list + each->num_sge)});
+    }
+    return fabric_.run(), 0;
+  }
+
+  int register_memory(ibv_pd*, void*, std::size_t, int, ibv_mr*& out) noexcept override { return make<ibv_mr>(out); }
+  int deregister_memory(ibv_mr* region) noexcept override { return destroy(region), 0; }
+
+ private:
+  template <class T, class Base>
+  int make(Base*& out) noexcept {
+    if (fabric_.fails()) return -ENOMEM;
+    out = new T{};
+    ++fabric_.alive_;
+    return 0;
+  }
+  template <class T>
+  void destroy(T* what) noexcept {
+    delete what;
+    --fabric_.alive_;
+  }
+
+  fake_fabric& fabric_;
+  std::vector<address> addresses_;
+  ibv_device description_{};
+  ibv_context device_{};
+};
+
+std::unique_ptr<verbs::api> fake_fabric::host(std::vector<address> addresses) {
+  return std::make_unique<fake_api>(*this, std::move(addresses));
+}
+
+}  // namespace rdsco::test

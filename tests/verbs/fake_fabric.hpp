@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "verbs/api.hpp"
+
+#include <rdsco/endpoint.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string_view>
+#include <vector>
+
+namespace rdsco::test {
+
+struct fake_pair;
+struct fake_id;
+
+/// A notification descriptor as rdma-core's channels have one, and what waits in it.
+class fake_descriptor {
+ public:
+  fake_descriptor();
+  ~fake_descriptor();
+  fake_descriptor(fake_descriptor const&) = delete;
+  fake_descriptor& operator=(fake_descriptor const&) = delete;
+  [[nodiscard]] int number() const noexcept { return number_; }
+  void set(bool readable) noexcept;
+
+ private:
+  int number_;
+};
+
+struct fake_events : rdma_event_channel {
+  fake_descriptor ready;
+  std::deque<verbs::cm_event> waiting;
+};
+
+struct fake_queue;
+struct fake_channel : ibv_comp_channel {
+  fake_descriptor ready;
+  std::deque<fake_queue*> waiting;
+};
+
+struct fake_queue : ibv_cq {
+  std::deque<ibv_wc> completions;
+  bool armed = false;
+  bool solicited_only = false;
+  std::size_t entries = 0;
+  unsigned taken = 0, acknowledged = 0;  // events
+};
+
+struct fake_receive {
+  std::uint64_t number = 0;
+  std::vector<ibv_sge> into;
+};
+struct fake_send {
+  ibv_send_wr request{};
+  std::vector<ibv_sge> from;
+};
+
+/// One end of a reliable connection. Requests are carried out in their order; a queue pair in error flushes all it has, in order.
+struct fake_pair : ibv_qp {
+  fake_id* of = nullptr;
+  fake_queue* sends_to = nullptr;
+  fake_queue* receives_to = nullptr;
+  std::uint32_t send_max = 0, receive_max = 0;
+  std::deque<fake_receive> receives;
+  std::deque<fake_send> sends;
+  std::size_t unsignaled = 0;  // carried out and not told: they hold their places
+  bool failed = false;
+};
+
+struct fake_id : rdma_cm_id {
+  fake_events* events = nullptr;
+  endpoint local, peer;
+  fake_id* other = nullptr;  // the connected end, or the one that is being asked
+  bool listening = false;
+  bool connected = false;
+  bool ended = false;
+  fake_pair* pair = nullptr;
+};
+
+/// Hosts with one adapter each, on one fabric: the verbs as RDS over InfiniBand uses them, carried out at once and in the order of the
+/// calls. What a test forbids does not happen: cut() stops messages, and every call that can fail can be made to.
+class fake_fabric {
+ public:
+  explicit fake_fabric(ibv_node_type type = IBV_NODE_CA) noexcept : node_type(type) {}
+  ~fake_fabric();
+  fake_fabric(fake_fabric const&) = delete;
+  fake_fabric& operator=(fake_fabric const&) = delete;
+
+  /// The table of one host, which has these addresses.
+  [[nodiscard]] std::unique_ptr<verbs::api> host(std::vector<address> addresses);
+
+  /// Between two hosts nothing is carried out, and no request for a connection answered, until it is undone.
+  void cut(address const& one, address const& other, bool on);
+  /// Every connection between two hosts breaks: both ends hear of it by a failed completion.
+  void break_connections(address const& one, address const& other, ibv_wc_status status = IBV_WC_RETRY_EXC_ERR);
+  /// The call number `count` from now on that can fail does, with -ENOMEM; 0: none.
+  void fail_call(std::uint64_t count) noexcept { fail_in_ = count; }
+  [[nodiscard]] std::uint64_t calls() const noexcept { return calls_; }
+
+  /// Objects of every kind that exist. 0 once all nodes are closed.
+  [[nodiscard]] std::size_t alive() const noexcept { return alive_; }
+  [[nodiscard]] std::size_t connections() const noexcept;
+  std::function<void(ibv_send_wr const&, std::span<std::byte const>)> on_message;  ///< each message as it arrives
+
+  ibv_node_type const node_type;
+
+ private:
+  friend class fake_api;
+  friend struct fake_access;
+
+  [[nodiscard]] bool fails() noexcept;
+  [[nodiscard]] bool is_cut(fake_id const& one) const;
+  void run();
+  [[nodiscard]] bool carry_out(fake_pair& from);
+  void complete(fake_pair& of, bool receive, std::uint64_t number, ibv_wc_status status, std::size_t bytes, bool solicited);
+  void fail_pair(fake_pair& pair, ibv_wc_status first);
+  void tell(fake_id& id, verbs::cm_event::kind what, std::span<std::byte const> told = {}, int status = 0);
+  void disconnect(fake_id& id);
+
+  std::map<endpoint, fake_id*> listeners_;
+  std::vector<fake_id*> ids_;
+  std::set<std::pair<address, address>> cuts_;
+  std::uint64_t fail_in_ = 0;
+  std::uint64_t calls_ = 0;
+  std::size_t alive_ = 0;
+  std::uint16_t last_port_ = 1024;
+  bool running_ = false;
+};
+
+}  // namespace rdsco::test

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "transports/verbs/receive_ring.hpp"
+
+#include <cerrno>
+#include <new>
+#include <numeric>
+
+namespace rdsco::detail {
+
+int receive_ring::open(ibv_pd* domain, std::uint32_t count) {
+  try {
+    free_.resize(count);
+    requests_.resize(count);
+    elements_.resize(count);
+  } catch (std::bad_alloc const&) {
+    return -ENOMEM;
+  }
+  // Taken from the end.
+  std::iota(free_.rbegin(), free_.rend(), 0u);
+  posted_ = 0;
+  return slots_.open(domain, count, IBV_ACCESS_LOCAL_WRITE);
+}
+
+void receive_ring::close() noexcept {
+  slots_.close();
+  free_.clear();
+}
+
+int receive_ring::post(ibv_qp* pair) noexcept {
+  std::size_t const count = free_.size();
+  if (count == 0) return 0;
+  for (std::size_t at = 0; at < count; ++at) {
+    std::uint32_t const slot = free_[count - 1 - at];
+    elements_[at] = slots_.element(slot, ring_slots::frame_bytes_max);
+    requests_[at] = {};
+    requests_[at].wr_id = slot;
+    requests_[at].sg_list = &elements_[at];
+    requests_[at].num_sge = 1;
+    if (at != 0) requests_[at - 1].next = &requests_[at];
+  }
+  int const failed = api_.post_receive(pair, requests_.data());
+  if (failed != 0) return failed;
+  posted_ += static_cast<std::uint32_t>(count);
+  free_.clear();
+  return 0;
+}
+
+}  // namespace rdsco::detail

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "transports/verbs/ring_slots.hpp"
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace rdsco::detail {
+
+/// Posted receives of one connection. What arrived is looked at in its slot, then the slot is posted again, many in one call.
+class receive_ring {
+ public:
+  explicit receive_ring(verbs::api& calls) noexcept : api_(calls), slots_(calls) {}
+
+  /// 0 or -errno. Every slot is to be posted.
+  [[nodiscard]] int open(ibv_pd* domain, std::uint32_t count);
+  void close() noexcept;
+
+  /// Posts every slot that is not posted. 0 or -errno.
+  [[nodiscard]] int post(ibv_qp* pair) noexcept;
+  [[nodiscard]] std::span<std::byte const> frame(std::uint32_t slot, std::uint32_t bytes) const noexcept { return {slots_.at(slot), bytes}; }
+  /// The frame was looked at.
+  void give_back(std::uint32_t slot) noexcept { free_.push_back(slot); }
+  /// So many lie free that posting them is worth a call.
+  [[nodiscard]] bool worth_posting() const noexcept { return free_.size() * 4 >= slots_.count(); }
+  [[nodiscard]] std::uint32_t count() const noexcept { return slots_.count(); }
+  /// Receives posted since this was last asked.
+  [[nodiscard]] std::uint32_t take_posted() noexcept { return std::exchange(posted_, 0u); }
+
+ private:
+  verbs::api& api_;
+  ring_slots slots_;
+  std::vector<std::uint32_t> free_;  // capacity for all: pushing allocates nothing
+  std::vector<ibv_recv_wr> requests_;
+  std::vector<ibv_sge> elements_;
+  std::uint32_t posted_ = 0;
+};
+
+}  // namespace rdsco::detail

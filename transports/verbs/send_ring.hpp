@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "protocol/header.hpp"
+#include "transports/verbs/ring_slots.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace rdsco::detail {
+
+/// SENDs of one connection: frames are built in registered slots, collected, and posted many in one call. Slots come free in order.
+class send_ring {
+ public:
+  explicit send_ring(verbs::api& calls) noexcept : api_(calls), slots_(calls) {}
+
+  /// 0 or -errno.
+  [[nodiscard]] int open(ibv_pd* domain, std::uint32_t count);
+  void close() noexcept { slots_.close(); }
+
+  /// Slots that may be filled. One more is kept for an acknowledgement: it must not wait for a peer that waits for it.
+  [[nodiscard]] std::uint32_t room() const noexcept {
+    auto const used = static_cast<std::uint32_t>(put_ - done_);
+    return used + 1 < slots_.count() ? slots_.count() - 1 - used : 0;
+  }
+  [[nodiscard]] bool room_for_acknowledgement() const noexcept { return put_ - done_ < slots_.count(); }
+
+  /// Room for `payload` bytes behind a header, which is sealed and collected by finish().
+  [[nodiscard]] std::span<std::byte> begin(std::size_t payload) noexcept;
+  /// `announced`: the receiver is to be woken for it.
+  void finish(protocol::header const& head, bool announced) noexcept;
+  /// Hands what was collected to the adapter. 0 or -errno.
+  [[nodiscard]] int post(ibv_qp* pair) noexcept;
+  /// The request of this number has completed, and with it all before it.
+  void completed(std::uint64_t number) noexcept { done_ = number + 1; }
+
+  [[nodiscard]] bool idle() const noexcept { return put_ == done_; }
+  [[nodiscard]] bool anything_collected() const noexcept { return collected_ != 0; }
+
+ private:
+  // An adapter keeps what it did without telling until it tells of something behind it.
+  static constexpr std::uint32_t told_every = 16;
+
+  verbs::api& api_;
+  ring_slots slots_;
+  std::vector<ibv_send_wr> requests_;
+  std::vector<ibv_sge> elements_;
+  std::uint32_t collected_ = 0;
+  std::uint64_t put_ = 0;   // frames ever; numbers of requests
+  std::uint64_t done_ = 0;  // of these, completed
+  std::size_t payload_ = 0;
+};
+
+}  // namespace rdsco::detail

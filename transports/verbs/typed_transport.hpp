@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "transports/verbs/verbs_link.hpp"
+#include "transports/verbs/verbs_transport.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace rdsco::detail {
+
+/// The transport of one fabric.
+template <verbs_fabric Fabric>
+class typed_verbs_transport final : public verbs_transport {
+ public:
+  typed_verbs_transport(node_core& in, std::unique_ptr<verbs::api> calls)
+      : verbs_transport(in, std::move(calls), Fabric::capabilities.node_type) {}
+
+  [[nodiscard]] std::unique_ptr<carrier> carry(connection& by) override {
+    auto made = std::make_unique<verbs_link<Fabric>>(*this, by);
+    carries(by);
+    actors().spawn(run_path(by, *made));
+    return made;
+  }
+};
+
+}  // namespace rdsco::detail

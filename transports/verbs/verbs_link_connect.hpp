@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+// How a connection over verbs comes about and ends: included by verbs_link.hpp.
+#include "protocol/address_order.hpp"
+#include "protocol/cm_private_data.hpp"
+#include "transports/verbs/verbs_link.hpp"
+
+#include <cerrno>
+#include <utility>
+
+namespace rdsco::detail {
+
+template <verbs_fabric Fabric>
+verbs_link<Fabric>::verbs_link(verbs_transport& owner, connection& by) noexcept
+    : owner_(owner),
+      by_(by),
+      loop_(by.node.where),
+      api_(owner.calls()),
+      signal_(loop_),
+      gives_way_(protocol::role_of(by.key.local.bytes(), by.key.peer.bytes()) == protocol::role::accepts),
+      queue_(api_, this, [](void* self) noexcept { static_cast<verbs_link*>(self)->signal_.raise(event_completions); }),
+      receives_(api_),
+      sends_(api_),
+      timer_(*this),
+      backoff_(by.node.options.verbs.reconnect_min, by.node.options.verbs.reconnect_max),
+      intake_(by) {}
+
+template <verbs_fabric Fabric>
+verbs_link<Fabric>::~verbs_link() {
+  loop_.cancel_timer(timer_);
+  refuse_offered();
+  release();
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::stop() noexcept {
+  stopping_ = true;
+  signal_.raise(event_stop);
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::break_off() noexcept {
+  broken_ = true;
+  signal_.raise(event_work);
+}
+
+// A request on top of a connection that is up means that the peer knows nothing of that one: it started anew.
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::offer(verbs_request const& request) noexcept {
+  bool const attempting = stage_ == stage::resolving_address || stage_ == stage::resolving_route || stage_ == stage::connecting;
+  if (stopping_ || (attempting && connected_by_us_ && !gives_way_)) return false;
+  refuse_offered();
+  offered_ = request;
+  request.id->context = static_cast<verbs::cm_handler*>(this);
+  signal_.raise(event_offered);
+  return true;
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::refuse_offered() noexcept {
+  if (offered_) owner_.reject(std::exchange(offered_, std::nullopt)->id);
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::cm_event_arrived(verbs::cm_event const& event) noexcept {
+  using kind = verbs::cm_event::kind;
+  bool const ends = event.what == kind::rejected || event.what == kind::failed || event.what == kind::disconnected ||
+                    event.what == kind::device_removed;
+  if (offered_ && event.id == offered_->id && ends) return refuse_offered();  // the peer did not wait
+  if (event.id != id_) return;
+  if (ends) stage_ = stage::ended;
+  if (event.what == kind::address_resolved) stage_ = stage::resolving_route;
+  if (event.what == kind::route_resolved) stage_ = stage::connecting;
+  if (event.what == kind::established) {
+    stage_ = stage::established;
+    reply_bytes_ = std::min(reply_.size(), event.told().size());
+    std::copy_n(event.told().begin(), reply_bytes_, reply_.begin());
+  }
+  signal_.raise(event_manager);
+}
+
+template <verbs_fabric Fabric>
+task<> verbs_link<Fabric>::wait_for_event(std::optional<time_point> until) {
+  if (until) plan_at(*until);
+  static_cast<void>(co_await signal_.next());
+}
+
+template <verbs_fabric Fabric>
+task<bool> verbs_link<Fabric>::establish() {
+  if (intake_.traffic_flowed()) backoff_.traffic_flowed();
+  schedule_attempt();
+  for (;;) {
+    if (stopping_) {
+      refuse_offered();
+      co_return false;
+    }
+    bool connected = false;
+    if (offered_) {
+      connected = co_await accept_offered();
+    } else if (!wants_connection()) {
+      co_await wait_for_event(std::nullopt);
+    } else if (loop_.now() < next_attempt_) {
+      co_await wait_for_event(next_attempt_);
+    } else {
+      connected = co_await connect_out();
+      schedule_attempt();
+    }
+    if (connected) co_return true;
+  }
+}
+
+template <verbs_fabric Fabric>
+task<bool> verbs_link<Fabric>::connect_out() {
+  static_cast<void>(by_.lane.state.apply(protocol::path_event::connect));
+  connected_by_us_ = true;
+  bool const connected = co_await go_through_stages();
+  if (connected) co_return true;
+  ++by_.node.counted.rdsco_connect_failed;
+  release();
+  static_cast<void>(by_.lane.state.apply(protocol::path_event::connect_failed));
+  co_return false;
+}
+
+template <verbs_fabric Fabric>
+task<bool> verbs_link<Fabric>::go_through_stages() {
+  time_point const deadline = loop_.now() + by_.node.options.limits.connect;
+  adopt();
+  if (begin_resolving() != 0) co_return false;
+  bool done = co_await stage_is_over(stage::resolving_address, deadline);
+  if (!done || api_.resolve_route(id_, owner_.milliseconds_left(deadline)) != 0) co_return false;
+  done = co_await stage_is_over(stage::resolving_route, deadline);
+  if (!done || request_connection() != 0) co_return false;
+  done = co_await stage_is_over(stage::connecting, deadline);
+  co_return done && take_reply();
+}
+
+// False: the attempt is over, because the peer or the time says so, or because somebody else's comes first.
+template <verbs_fabric Fabric>
+task<bool> verbs_link<Fabric>::stage_is_over(stage current, time_point deadline) {
+  while (stage_ == current) {
+    if (stopping_ || loop_.now() >= deadline || (offered_ && connected_by_us_)) co_return false;
+    co_await wait_for_event(deadline);
+  }
+  co_return stage_ != stage::ended;
+}
+
+template <verbs_fabric Fabric>
+int verbs_link<Fabric>::begin_resolving() noexcept {
+  if (int const failed = owner_.manager().create_id(*this, id_)) return failed;
+  stage_ = stage::resolving_address;
+  if (by_.key.type_of_service != 0) static_cast<void>(api_.set_type_of_service(id_, by_.key.type_of_service));
+  return owner_.resolve(id_, by_.key.local, by_.key.peer);
+}
+
+template <verbs_fabric Fabric>
+int verbs_link<Fabric>::request_connection() noexcept {
+  if (int const failed = make_queue_pair()) return failed;
+  std::array<std::byte, protocol::cm_private_v6_bytes> room{};
+  verbs::cm_parameters with;
+  with.private_data = tell(room, protocol::version_3_1);
+  with.responder_resources = owner_.read_depth(api_.device_of(id_));
+  with.initiator_depth = with.responder_resources;
+  return api_.connect(id_, with);
+}
+
+template <verbs_fabric Fabric>
+task<bool> verbs_link<Fabric>::accept_offered() {
+  verbs_request const request = *std::exchange(offered_, std::nullopt);
+  static_cast<void>(by_.lane.state.apply(protocol::path_event::connect));
+  connected_by_us_ = false;
+  adopt();
+  id_ = request.id;
+  stage_ = stage::connecting;
+  time_point const deadline = loop_.now() + by_.node.options.limits.connect;
+  bool connected = accept_connection(request) == 0;
+  if (!connected) owner_.refuse(id_);
+  if (connected) connected = co_await stage_is_over(stage::connecting, deadline);
+  if (connected) co_return true;
+  release();
+  static_cast<void>(by_.lane.state.apply(protocol::path_event::connect_failed));
+  co_return false;
+}
+
+template <verbs_fabric Fabric>
+int verbs_link<Fabric>::accept_connection(verbs_request const& request) noexcept {
+  if (int const failed = make_queue_pair()) return failed;
+  std::array<std::byte, protocol::cm_private_v6_bytes> room{};
+  verbs::cm_parameters with;
+  with.private_data = tell(room, request.version);
+  std::uint8_t const own = owner_.read_depth(api_.device_of(id_));
+  with.responder_resources = std::min(own, request.initiator_depth);
+  with.initiator_depth = std::min(own, request.responder_resources);
+  return api_.accept(id_, with);
+}
+
+// The receives are posted before the peer can know that there is a connection.
+template <verbs_fabric Fabric>
+int verbs_link<Fabric>::make_queue_pair() noexcept {
+  auto const& wanted = by_.node.options.verbs;
+  auto const device = owner_.device_for(api_.device_of(id_));
+  if (device == nullptr) return -ENODEV;
+  auto const entries = static_cast<int>(wanted.receives + wanted.sends);
+  if (int const failed = queue_.open(device->native(), device->channel(), entries)) return failed;
+  if (int const failed = receives_.open(device->domain(), wanted.receives)) return failed;
+  if (int const failed = sends_.open(device->domain(), wanted.sends)) return failed;
+  ibv_qp_init_attr attributes{};
+  attributes.send_cq = attributes.recv_cq = queue_.native();
+  attributes.qp_type = IBV_QPT_RC;
+  attributes.cap.max_send_wr = wanted.sends;
+  attributes.cap.max_recv_wr = wanted.receives;
+  attributes.cap.max_send_sge = attributes.cap.max_recv_sge = 1;
+  if (int const failed = api_.create_queue_pair(id_, device->domain(), attributes, pair_)) return failed;
+  return receives_.post(pair_);
+}
+
+template <verbs_fabric Fabric>
+std::span<std::byte const> verbs_link<Fabric>::tell(std::span<std::byte> room, protocol::protocol_version version) const noexcept {
+  protocol::cm_private_data told;
+  told.source = by_.key.local.bytes();
+  told.destination = by_.key.peer.bytes();
+  told.version = version;
+  told.type_of_service = by_.key.type_of_service;
+  if (by_.key.local.is_v4()) {
+    protocol::encode_v4(told, room.template first<protocol::cm_private_v4_bytes>());
+    return room.first(protocol::cm_private_v4_bytes);
+  }
+  protocol::encode_v6(told, room.template first<protocol::cm_private_v6_bytes>());
+  return room;
+}
+
+// A reply without contents, or of a version that is not known, is no RDS.
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::take_reply() noexcept {
+  auto const family = by_.key.local.is_v4() ? protocol::address_family::v4 : protocol::address_family::v6;
+  auto const told = protocol::decode_cm(family, std::span<std::byte const>(reply_.data(), reply_bytes_));
+  if (!told) return false;
+  return !protocol::has_content(*told) || told->version == protocol::version_3_1 || told->version.major == 4;
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::adopt() noexcept {
+  broken_ = false;
+  failure_ = IBV_WC_SUCCESS;
+  found_ = 0;
+  heard_ = false;
+  acknowledge_by_.reset();
+  reply_bytes_ = 0;
+  assembly_.reset();
+  intake_.begin_connection();
+}
+
+// Everything of the connection: afterwards the adapter uses none of its memory.
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::release() noexcept {
+  stop_asking();
+  if (pair_ != nullptr) api_.destroy_queue_pair(id_);
+  pair_ = nullptr;
+  queue_.close();
+  receives_.close();
+  sends_.close();
+  held_.clear();
+  if (id_ != nullptr) api_.destroy_id(std::exchange(id_, nullptr));
+  if (incoming_ != nullptr) datagram::free(std::exchange(incoming_, nullptr));
+  sending_ = nullptr;
+  stage_ = stage::none;
+}
+
+// What has arrived and was not looked at the peer has not been told of: it sends it again.
+template <verbs_fabric Fabric>
+task<> verbs_link<Fabric>::tear_down() {
+  if (offered_) ++by_.node.counted.rdsco_connection_replaced;
+  if (stage_ == stage::established) static_cast<void>(api_.disconnect(id_));
+  loop_.cancel_timer(timer_);
+  release();
+  co_return;
+}
+
+}  // namespace rdsco::detail

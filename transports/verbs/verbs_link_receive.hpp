@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+// How frames come in over verbs: included by verbs_link.hpp.
+#include "protocol/checksum.hpp"
+#include "transports/verbs/verbs_link.hpp"
+
+#include <cstring>
+
+namespace rdsco::detail {
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::receive() noexcept {
+  if (stopping_ || broken_ || offered_ || stage_ == stage::ended) return false;
+  if (!take_held() || !take_completions() || !post_receives(false)) return false;
+  if (!active_ && !queue_.armed()) {
+    active_ = true;
+    loop_.add_spinner(*this);
+  }
+  return true;
+}
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::take_completions() noexcept {
+  // One actor's share of a turn.
+  constexpr int batches_max = 16;
+  for (int batch = 0; batch < batches_max; ++batch) {
+    if (found_ == 0) {
+      int const count = queue_.poll(completions_);
+      if (count < 0) return false;
+      if (count == 0) return true;
+      found_ = static_cast<std::size_t>(count);
+    }
+    std::size_t const count = std::exchange(found_, 0u);
+    for (std::size_t at = 0; at < count; ++at)
+      if (!take(completions_[at])) return false;
+    if (!post_receives(false)) return false;
+  }
+  signal_.raise(event_completions);
+  return true;
+}
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::take(ibv_wc const& one) noexcept {
+  if (one.status != IBV_WC_SUCCESS) {
+    // The first says what happened; those behind it are flushed.
+    if (failure_ == IBV_WC_SUCCESS) failure_ = one.status;
+    return false;
+  }
+  if ((one.opcode & IBV_WC_RECV) == 0) {
+    sends_.completed(one.wr_id);
+    return true;
+  }
+  heard_ = true;
+  auto const slot = static_cast<std::uint32_t>(one.wr_id);
+  if (held_.empty() && by_.may_read()) return take_frame(slot, one.byte_len);
+  if (!acknowledge(receives_.frame(slot, one.byte_len))) return false;
+  held_.push_back({slot, one.byte_len});
+  return true;
+}
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::take_held() noexcept {
+  while (!held_.empty() && by_.may_read()) {
+    held_frame const oldest = held_.front();
+    held_.pop_front();
+    if (!take_frame(oldest.slot, oldest.bytes)) return false;
+  }
+  return true;
+}
+
+// While its messages have to wait, what the peer says of ours does not.
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::acknowledge(std::span<std::byte const> frame) noexcept {
+  if (frame.size() < protocol::header_bytes) return true;  // judged when it is taken
+  auto const head = frame.first<protocol::header_bytes>();
+  if (!protocol::checksum_ok(head)) return true;
+  std::uint64_t const ack = protocol::decode(head).ack;
+  if (ack == 0 || by_.lane.acknowledged(ack, by_.node.counted.rdsco_retired_by_ack)) return true;
+  ++by_.node.counted.rdsco_ack_future;
+  return false;
+}
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::take_frame(std::uint32_t slot, std::uint32_t bytes) noexcept {
+  auto const frame = receives_.frame(slot, bytes);
+  auto const limit = static_cast<std::uint32_t>(std::min<std::size_t>(by_.node.options.limits.message_bytes, ~std::uint32_t{0}));
+  auto const verdict = assembly_.admit(frame, limit);
+  bool fine = !protocol::must_reset(verdict);
+  if (!fine) {
+    count_violation(verdict);
+  } else if (verdict == protocol::fragment_verdict::ack_only) {
+    fine = intake_.whole(assembly_.last(), {});
+  } else {
+    fine = part_of_message(verdict, frame.subspan(protocol::header_bytes));
+  }
+  receives_.give_back(slot);
+  return fine;
+}
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::part_of_message(protocol::fragment_verdict verdict, std::span<std::byte const> payload) noexcept {
+  if (assembly_.offset() == 0) {
+    incoming_ = intake_.begin(assembly_.first());
+    if (intake_.refused()) {
+      ++by_.node.counted.rdsco_drop_memory;
+      return false;
+    }
+  }
+  if (incoming_ != nullptr && !payload.empty()) std::memcpy(incoming_->storage() + assembly_.offset(), payload.data(), payload.size());
+  if (verdict != protocol::fragment_verdict::complete) return true;
+  return intake_.finish(assembly_.first(), std::exchange(incoming_, nullptr));
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::count_violation(protocol::fragment_verdict verdict) noexcept {
+  auto& counted = by_.node.counted;
+  switch (verdict) {
+    case protocol::fragment_verdict::bad_checksum: ++counted.recv_drop_bad_checksum; break;
+    case protocol::fragment_verdict::too_long: ++counted.rdsco_drop_too_large; break;
+    default: ++counted.rdsco_drop_bad_frame; break;
+  }
+}
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::post_receives(bool all) noexcept {
+  return (!all && !receives_.worth_posting()) || receives_.post(pair_) == 0;
+}
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::spin() noexcept {
+  if (found_ != 0) return false;
+  int const count = queue_.poll(completions_);
+  if (count == 0) return false;
+  if (count > 0) found_ = static_cast<std::size_t>(count);
+  if (count < 0) broken_ = true;
+  stop_asking();
+  signal_.raise(event_completions);
+  return true;
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::stop_asking() noexcept {
+  if (std::exchange(active_, false)) loop_.remove_spinner(*this);
+}
+
+// What arrived before the queue was armed makes no event.
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::before_wait() noexcept {
+  stop_asking();
+  if (queue_.arm() != 0) broken_ = true;
+  if (broken_ || found_ != 0) return signal_.raise(event_completions);
+  static_cast<void>(spin());
+}
+
+}  // namespace rdsco::detail

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+// How datagrams leave over verbs: included by verbs_link.hpp.
+#include "node/datagram_header.hpp"
+#include "transports/verbs/verbs_link.hpp"
+
+#include <cstring>
+
+namespace rdsco::detail {
+
+/// The bytes of a gather list from `at` on, as many as there is room for.
+inline void copy_from(std::span<const_buffer const> parts, std::size_t at, std::span<std::byte> to) noexcept {
+  for (const_buffer part : parts) {
+    std::size_t const skipped = std::min(at, part.size());
+    at -= skipped;
+    std::size_t const count = std::min(part.size() - skipped, to.size());
+    if (count != 0) std::memcpy(to.data(), part.data() + skipped, count);
+    to = to.subspan(count);
+    if (to.empty()) return;
+  }
+}
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::transmit() noexcept {
+  if (broken_ || stopping_ || stage_ == stage::ended) return false;
+  if constexpr (can.initiator_speaks_first) {
+    if (!connected_by_us_ && !heard_) return true;
+  }
+  fill();
+  path& lane = by_.lane;
+  bool const due = acknowledge_by_ && loop_.now() >= *acknowledge_by_;
+  if (lane.owes_acknowledgement() && acknowledgement() != 0 && (lane.owes_acknowledgement_now() || due)) put_acknowledgement();
+  if (due) acknowledge_by_.reset();
+  if (sends_.post(pair_) != 0) return false;
+  if (!lane.has_unsent() && sending_ == nullptr && !lane.map_due && !broken_) signal_.settle(event_work);
+  plan();
+  return true;
+}
+
+// Our congestion map, then the send queue in its order. What finds no room goes on when a completion makes some.
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::fill() noexcept {
+  path& lane = by_.lane;
+  if (sending_ != nullptr) put_fragments(*sending_);
+  constexpr std::uint32_t map_frames = protocol::congestion_map_bytes / protocol::fragment_bytes;
+  if (sending_ == nullptr && lane.map_due && sends_.room() >= map_frames) put_map();
+  while (sending_ == nullptr && sends_.room() != 0) {
+    datagram* const head = lane.next_unsent();
+    if (head == nullptr) {
+      ++by_.node.counted.send_queue_empty;
+      return;
+    }
+    lane.begin_transmit(*head);
+    // A kernel acknowledges what it was asked to, and has no timer for the rest: the last of a burst asks.
+    if (lane.budget.charge(head->length) || !lane.has_unsent()) head->acknowledge_soon = true;
+    by_.node.counted.send_ack_required += head->acknowledge_soon;
+    by_.node.counted.rdsco_retransmitted += head->retransmitted;
+    sending_ = head;
+    sending_head_ = header_of(*head, acknowledgement(), true);
+    sent_bytes_ = 0;
+    lane.acknowledgement_sent();
+    put_fragments(*head);
+  }
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::put_fragments(datagram& from) noexcept {
+  const_buffer one;
+  auto const parts = from.parts(one);
+  do {
+    if (sends_.room() == 0) return;
+    std::uint32_t const count = from.length == 0 ? 0 : protocol::fragment_size(from.length, sent_bytes_);
+    copy_from(parts, sent_bytes_, sends_.begin(count));
+    sent_bytes_ += count;
+    sends_.finish(sending_head_, sent_bytes_ == from.length);
+  } while (sent_bytes_ < from.length);
+  sending_ = nullptr;
+  by_.lane.end_transmit(from);
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::put_map() noexcept {
+  protocol::header head;
+  head.length = protocol::congestion_map_bytes;
+  head.flags = protocol::flag::congestion_bitmap;
+  head.ack = acknowledgement();
+  auto const wire = by_.host.congested.wire();
+  for (std::uint32_t at = 0; at < protocol::congestion_map_bytes; at += protocol::fragment_bytes) {
+    std::memcpy(sends_.begin(protocol::fragment_bytes).data(), wire.data() + at, protocol::fragment_bytes);
+    sends_.finish(head, at + protocol::fragment_bytes == protocol::congestion_map_bytes);
+  }
+  by_.lane.map_due = false;
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::put_acknowledgement() noexcept {
+  if (!sends_.room_for_acknowledgement()) return;
+  protocol::header head;
+  head.ack = acknowledgement();
+  static_cast<void>(sends_.begin(0));
+  sends_.finish(head, true);
+  by_.lane.acknowledgement_sent();
+  ++by_.node.counted.rdsco_ack_frames_sent;
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::plan_at(time_point when) noexcept {
+  if (timer_.armed() && timer_.when <= when) return;
+  timer_.when = when;
+  loop_.add_timer(timer_);
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::plan() noexcept {
+  if (by_.lane.owes_acknowledgement() && !acknowledge_by_) acknowledge_by_ = loop_.now() + by_.node.options.verbs.acknowledge_within;
+  if (acknowledge_by_) plan_at(*acknowledge_by_);
+}
+
+}  // namespace rdsco::detail

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "node/actor.hpp"
+#include "node/carrier.hpp"
+#include "node/event_signal.hpp"
+#include "node/node_core.hpp"
+#include "protocol/cm_private_data.hpp"
+#include "transports/verbs/fabric.hpp"
+#include "verbs/device.hpp"
+#include "verbs/event_channel.hpp"
+
+#include <rdsco/task_group.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace rdsco::detail {
+
+/// A peer that wants to connect, as the connection manager announced it.
+struct verbs_request {
+  rdma_cm_id* id = nullptr;
+  protocol::protocol_version version;
+  std::uint8_t responder_resources = 0;
+  std::uint8_t initiator_depth = 0;
+};
+
+/// What a transport over verbs wants of its links, whatever their fabric.
+class verbs_carrier : public carrier {
+ public:
+  /// A peer's request. False: this side's own attempt goes on, the request is to be rejected.
+  [[nodiscard]] virtual bool offer(verbs_request const& request) noexcept = 0;
+};
+
+/// RDS over verbs in one node: its listeners, the devices that its addresses lie on, and what its links have in common.
+class verbs_transport : public transport {
+ public:
+  verbs_transport(node_core& in, std::unique_ptr<verbs::api> calls, ibv_node_type node_type);
+  ~verbs_transport() override;
+
+  [[nodiscard]] std::error_code open(local_host& host) override;
+  void start() override;
+  void congestion_changed(local_host& host) noexcept override;
+  [[nodiscard]] task<> close() override;
+
+  // for links and listeners
+  [[nodiscard]] verbs::api& calls() const noexcept { return *api_; }
+  [[nodiscard]] verbs::event_channel& manager() noexcept { return manager_; }
+  /// The device, opened if it was not. Null: it cannot be.
+  [[nodiscard]] verbs::device* device_for(ibv_context* native) noexcept;
+  /// How many remote reads and atomics may be under way at once, each way, as the connection manager counts them.
+  [[nodiscard]] std::uint8_t read_depth(ibv_context* native) noexcept;
+  [[nodiscard]] int milliseconds_left(time_point deadline) const noexcept;
+  [[nodiscard]] int resolve(rdma_cm_id* id, address const& local, address const& peer) noexcept;
+  void requested(local_host& host, verbs::cm_event const& event) noexcept;
+  /// Says no, and lets go of the identifier.
+  void reject(rdma_cm_id* id) noexcept;
+  void refuse(rdma_cm_id* id) noexcept;
+
+  node_core& node;
+
+ protected:
+  void carries(connection& by) { connections_.push_back(&by); }
+  task_group& actors() noexcept { return actors_; }
+
+ private:
+  class listener;
+  [[nodiscard]] std::uint16_t port_of(address const& at) const noexcept;
+  [[nodiscard]] bool acceptable(local_host const& host, address const& peer, protocol::cm_private_data const& told) const noexcept;
+  [[nodiscard]] task<> end_watches();
+  static void watch_ended(void* self) noexcept { static_cast<verbs_transport*>(self)->ended_.raise(1); }
+
+  std::unique_ptr<verbs::api> api_;
+  ibv_node_type const node_type_;
+  event_signal ended_;
+  verbs::event_channel manager_;
+  bool manager_open_ = false;
+  bool started_ = false;
+  std::vector<std::unique_ptr<verbs::device>> devices_;
+  std::vector<std::unique_ptr<listener>> listeners_;
+  std::vector<connection*> connections_;
+  task_group actors_;
+};
+
+}  // namespace rdsco::detail
