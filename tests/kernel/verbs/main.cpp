@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// rdsco_verbs_peer: two rdsco nodes on the addresses of one adapter exchange datagrams of all sizes, in one process. Exit status 77:
+// there is no adapter at these addresses.
+#include <rdsco/rdsco.hpp>
+#include <rdsco/verbs/ib.hpp>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using rdsco::task;
+
+constexpr std::array<std::size_t, 9> sizes{0, 1, 4095, 4096, 4097, 65'536, 100, 1u << 20, 10'000};
+constexpr auto patience = 60s;
+
+std::vector<std::byte> pattern(std::uint64_t index) {
+  std::vector<std::byte> made(sizes[index % sizes.size()]);
+  for (std::size_t at = 0; at < made.size(); ++at) made[at] = static_cast<std::byte>(index * 131 + at * 7 + (at >> 8));
+  return made;
+}
+
+struct account {
+  std::uint64_t sent = 0, received = 0, wrong = 0;
+  std::string why;
+};
+
+task<> send_all(rdsco::socket& by, rdsco::endpoint to, std::uint64_t count, account& sums) {
+  for (std::uint64_t index = 0; index < count; ++index) {
+    auto const payload = pattern(index);
+    auto const sent = co_await rdsco::with_timeout(patience, by.send_to(payload, to, rdsco::until::acknowledged));
+    if (sent.ec) {
+      sums.why = sent.ec.message();
+      co_return;
+    }
+    ++sums.sent;
+  }
+}
+
+task<> receive_all(rdsco::socket& by, std::uint64_t count, account& sums) {
+  std::vector<std::byte> scratch;
+  for (std::uint64_t index = 0; index < count; ++index) {
+    auto const got = co_await rdsco::with_timeout(patience, by.receive());
+    if (got.ec) {
+      sums.why = got.ec.message();
+      co_return;
+    }
+    auto const bytes = got.data.contiguous(scratch);
+    auto const wanted = pattern(index);
+    ++sums.received;
+    if (bytes.size() != wanted.size() || !std::equal(bytes.begin(), bytes.end(), wanted.begin())) ++sums.wrong;
+  }
+}
+
+rdsco::node open(rdsco::loop& where, rdsco::address const& at) {
+  rdsco::node_options options;
+  options.own<rdsco::ib>(at).allow(rdsco::subnet::parse("10.0.0.0/8").value()).allow(rdsco::subnet::parse("fd00::/8").value());
+  return rdsco::node::open(where, options).value();
+}
+
+task<int> run(rdsco::loop& where, rdsco::address const& one, rdsco::address const& other, std::uint64_t count) {
+  rdsco::node near = open(where, one), far = open(where, other);
+  rdsco::socket from = near.bind(one, 4000).value(), into = far.bind(other, 5000).value();
+  account there, back;
+  {
+    rdsco::task_group group(where);
+    group.spawn(send_all(from, into.local(), count, there));
+    group.spawn(receive_all(into, count, there));
+    group.spawn(send_all(into, from.local(), count, back));
+    group.spawn(receive_all(from, count, back));
+    co_await group.join();
+  }
+  auto const trip = co_await rdsco::with_timeout(patience, near.ping(one, other));
+  auto const& counted = near.counters();
+  fmt::print("there: {} acknowledged, {} arrived, {} wrong {}; back: {} acknowledged, {} arrived, {} wrong {}; ping {}; {} resets, {} retransmitted\n",
+             there.sent, there.received, there.wrong, there.why, back.sent, back.received, back.wrong, back.why,
+             trip.ec ? trip.ec.message() : "answered", counted.conn_reset, counted.rdsco_retransmitted);
+  bool const fine = there.sent == count && there.received == count && back.sent == count && back.received == count &&
+                    there.wrong + back.wrong == 0 && !trip.ec;
+  co_await near.close();
+  co_await far.close();
+  co_return fine ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App command("Two rdsco nodes on the addresses of one adapter");
+  std::string one = "10.1.0.1", other = "10.1.0.2";
+  std::uint64_t count = 90;
+  command.add_option("--one", one);
+  command.add_option("--other", other);
+  command.add_option("--count", count, "datagrams each way");
+  CLI11_PARSE(command, argc, argv);
+  rdsco::loop where;
+  try {
+    return block_on(where, run(where, rdsco::address::parse(one).value(), rdsco::address::parse(other).value(), count));
+  } catch (std::system_error const& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return error.code() == rdsco::errc::no_device ? 77 : 1;
+  }
+}
