@@ -44,8 +44,7 @@ class Machine:
                           "-device", "virtconsole,chardev=terminal"]
             descriptors.append(guest_terminal.fileno())
         if network:
-            arguments += ["-netdev", f"tap,id=wire,ifname={network.device},script=no,downscript=no",
-                          "-device", "virtio-net-pci,netdev=wire,romfile="]
+            arguments += ["-netdev", network.netdev, "-device", f"virtio-net-pci,netdev=wire,mac={network.mac},romfile="]
             arguments = network.wrap(arguments)
             descriptors += network.descriptors
         with open(directory / "qemu.log", "wb") as log:

@@ -15,6 +15,8 @@ GUEST_ADDRESSES = ("10.77.0.2/16", "fd77::2/64")
 
 class Network:
     device = "tap0"
+    netdev = f"tap,id=wire,ifname={device},script=no,downscript=no"
+    mac = "52:54:00:12:34:56"
 
     def __init__(self, native_addresses=NATIVE_ADDRESSES, guest_addresses=GUEST_ADDRESSES, mtu=1500):
         self.native_addresses = native_addresses

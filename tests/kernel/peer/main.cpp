@@ -5,6 +5,9 @@
 #include "kernel/peer/replies.hpp"
 #include "kernel/peer/traffic.hpp"
 
+#ifdef RDSCO_HAS_VERBS
+#include <rdsco/verbs/ib.hpp>
+#endif
 #include <rdsco/block_on.hpp>
 #include <rdsco/loop.hpp>
 #include <rdsco/with_timeout.hpp>
@@ -27,6 +30,7 @@ struct arguments {
   std::uint64_t sequence_mark = 0;
   double timeout_seconds = 240;
   std::int64_t linger_ms = 200;
+  std::string transport = "tcp";
   std::int64_t pong_patience_ms = 5000;
   driver::waits waits;
 };
@@ -43,6 +47,7 @@ void add_node(CLI::App& command, arguments& into) {
   command.add_option("--allow", into.allowed, "peers that may talk with the node, e.g. 10.0.0.0/8")->delimiter(',');
   command.add_option("--tcp-port", into.tcp_port, "TCP port of both sides")->capture_default_str();
   command.add_option("--sequence-mark", into.sequence_mark, "send numbers start above it");
+  command.add_option("--transport", into.transport, "tcp or ib")->capture_default_str();
   command.add_option("--pong-patience-ms", into.pong_patience_ms, "after so long without a pong pings count as switched off")
       ->capture_default_str();
   command.add_option("--timeout", into.timeout_seconds, "seconds until it gives up (ping: for each answer)")->capture_default_str();
@@ -85,9 +90,17 @@ address address_of(std::string const& text) {
   return *found;
 }
 
+void own_address(node_options& made, arguments const& given) {
+#ifdef RDSCO_HAS_VERBS
+  if (given.transport == "ib") return static_cast<void>(made.own<ib>(given.traffic.local.host));
+#endif
+  if (given.transport != "tcp") throw std::invalid_argument("this program was built without transport " + given.transport);
+  made.own(given.traffic.local.host);
+}
+
 node_options options_of(arguments const& given) {
   node_options made;
-  made.own(given.traffic.local.host);
+  own_address(made, given);
   for (auto const& text : given.allowed) {
     auto const peers = subnet::parse(text);
     if (!peers) {
