@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# What could go wrong: rdsco and an unmodified kernel's RDS over verbs do not understand each other: in who connects, in a size, in an
+# acknowledgement, a map, a duel, a restart. How the test forces it: each of them over soft-RoCE between two guests, one with the kernel's
+# rds_rdma and one with rdsco; every byte is compared, every datagram accounted for.
+import argparse
+import os
+import signal
+import sys
+import time
+
+sys.dont_write_bytecode = True
+import lab  # noqa: E402
+from lab.pair import ADDRESSES, Pair  # noqa: E402
+from scenario import ALL_SIZES, KERNEL_PORT, OUR_PORT, check, check_arrived, flow_of, own_drops, progress, say  # noqa: E402
+
+COUNT = 25
+PATIENCE = 240
+V4, V6 = ((ADDRESSES[0][family].split("/")[0], ADDRESSES[1][family].split("/")[0]) for family in (0, 1))
+ADAPTER = "modprobe -a ib_uverbs rdma_ucm rdma_rxe && rdma link add rxe0 type rxe netdev eth0"
+
+
+class Fabric:
+    """The two guests: ours runs rdsco, theirs is the kernel."""
+
+    def __init__(self, pair, options):
+        self.our_guest, self.their_guest = pair.guests
+        self.options = options
+        for guest in pair.guests:
+            self.order(guest, ADAPTER)
+        self.order(self.their_guest, "modprobe rds_rdma")
+
+    @staticmethod
+    def order(guest, text):
+        status, output, errors = guest.run(text, timeout=PATIENCE, directory="/")
+        check(status == 0, text, output, errors)
+
+    def restart_rds(self):
+        """A kernel that knows nothing of us. Its connections take their time to end."""
+        self.order(self.their_guest, "for attempt in $(seq 100); do rmmod rds_rdma rds && break; sleep 0.2; done; modprobe rds_rdma")
+
+    def ours(self, hosts, command, *arguments):
+        return self.our_guest.start([self.options.peer_binary, command, "--transport", "ib", "--local", hosts[0], "--timeout", str(PATIENCE),
+                                     *map(str, arguments)])
+
+    def theirs(self, hosts, command, *arguments):
+        return self.their_guest.start([self.options.afrds, command, "--local", hosts[1], "--timeout", str(PATIENCE), *map(str, arguments)])
+
+    def our_sender(self, hosts, command, *arguments):
+        return self.ours(hosts, command, "--port", OUR_PORT, "--peer", hosts[1], "--peer-port", KERNEL_PORT, *arguments)
+
+    def their_sender(self, hosts, command, *arguments):
+        return self.theirs(hosts, command, "--port", KERNEL_PORT, "--peer", hosts[0], "--peer-port", OUR_PORT, *arguments)
+
+    def our_receiver(self, hosts, command, *arguments):
+        return self.ours(hosts, command, "--port", OUR_PORT, *arguments).wait_until_ready()
+
+    def their_receiver(self, hosts, command, *arguments):
+        return self.theirs(hosts, command, "--port", KERNEL_PORT, *arguments).wait_until_ready()
+
+
+def finished(job):
+    status, facts = job.report(PATIENCE + 60)
+    check(status == 0, facts)
+    return facts
+
+
+def check_acknowledged(facts, count):
+    counters = facts["counters"]
+    check(facts["sent"] == facts["acknowledged"] == count and facts["unacknowledged"] == 0, facts)
+    check(counters["rdsco_retired_by_ack"] >= count and counters["rdsco_retired_by_pong"] == counters["rdsco_retired_by_tcp"] == 0, counters)
+
+
+def check_taken(facts, count):
+    """Over verbs a kernel keeps what we have not acknowledged: it loses nothing either."""
+    flow = flow_of(facts)
+    check(flow["lost"] == flow["duplicated"] == flow["reordered"] == flow["corrupt"] == 0 and flow["received"] == count, facts)
+    check(not own_drops(facts["counters"]), facts)
+
+
+def we_connect(fabric, hosts):
+    receiving = fabric.their_receiver(hosts, "receive", "--sizes", ALL_SIZES, "--expect", COUNT)
+    ours = finished(fabric.our_sender(hosts, "send", "--sizes", ALL_SIZES, "--count", COUNT, "--window", 5, "--flow", 7))
+    check_arrived(finished(receiving), COUNT)
+    check_acknowledged(ours, COUNT)
+
+
+def the_kernel_connects(fabric, hosts):
+    receiving = fabric.our_receiver(hosts, "receive", "--sizes", ALL_SIZES, "--expect", COUNT)
+    finished(fabric.their_sender(hosts, "send", "--sizes", ALL_SIZES, "--count", COUNT, "--flow", 8, "--blocking"))
+    check_taken(finished(receiving), COUNT)
+
+
+def pings(fabric, hosts):
+    receiving = fabric.our_receiver(hosts, "receive")
+    facts = finished(fabric.theirs(hosts, "ping", "--peer", hosts[0], "--count", 10))
+    check(facts["answered"] == 10, facts)
+    receiving.stop()
+    check(receiving.report()[1]["counters"]["recv_ping"] >= 10, "pings")
+    facts = finished(fabric.ours(hosts, "ping", "--peer", hosts[1], "--count", 10))
+    check(facts["answered"] == 10, facts)
+
+
+def both_begin_at_once(fabric, hosts):
+    """Neither knows the other: both connect, and reject each other until one gives way."""
+    flow = ("--sizes", "0,100,5000", "--count", COUNT, "--expect", COUNT)
+    kernel = fabric.their_sender(hosts, "duplex", *flow, "--wait").wait_until_ready()
+    ours = fabric.our_sender(hosts, "duplex", *flow, "--wait").wait_until_ready()
+    kernel.go()
+    ours.go()
+    facts = finished(ours)
+    check_arrived(finished(kernel), COUNT)
+    check_taken(facts, COUNT)
+    check_acknowledged(facts, COUNT)
+
+
+def readers_that_stop(fabric, hosts):
+    count = 300
+    flow = ("--sizes", "1000,16,30000", "--receive-buffer", 65536, "--expect", count)
+    sending = ("--sizes", "1000,16,30000", "--count", count)
+    stall = fabric.their_receiver(hosts, "stall", *flow)
+    ours = fabric.our_sender(hosts, "send", *sending)
+    ours.wait_for_output('"congested"', PATIENCE)
+    stall.go()
+    check_arrived(finished(stall), count)
+    check_acknowledged(finished(ours), count)
+    stall = fabric.our_receiver(hosts, "stall", *flow)
+    theirs = fabric.their_sender(hosts, "send", *sending)
+    theirs.wait_for_output('"congested"', PATIENCE)
+    stall.go()
+    check_taken(finished(stall), count)
+    finished(theirs)
+
+
+def we_are_killed(fabric, hosts):
+    """SIGKILL in mid-transfer: the kernel keeps its connection for a moment, takes the next life's request, and its numbers."""
+    far = 1000000
+    receiving = fabric.their_receiver(hosts, "receive", "--sizes", "100,20000", "--progress", 1)
+    first = fabric.our_sender(hosts, "send", "--sizes", "100,20000", "--count", far, "--window", 8, "--progress", 1)
+    first.wait_until(lambda: progress(first, "acknowledged") >= 40, "40 acknowledged", PATIENCE)
+    first.signal(signal.SIGKILL)
+    first.wait()
+    acknowledged = progress(first, "acknowledged")
+    second = finished(fabric.our_sender(hosts, "send", "--sizes", "100,20000", "--count", 100, "--window", 8, "--first", far))
+    check_acknowledged(second, 100)
+    receiving.wait_until(lambda: progress(receiving, "received") >= acknowledged + 100, "both lives", PATIENCE)
+    receiving.stop()
+    flow = flow_of(receiving.report()[1])
+    check(flow["duplicated"] == flow["reordered"] == flow["corrupt"] == 0 and len(flow["lost_ranges"]) == 1, flow)
+    (begin, end), = flow["lost_ranges"]
+    check(acknowledged <= begin and end == far - 1 and flow["received"] == begin + 100, acknowledged, flow)
+
+
+CASES = ((we_connect, V4), (the_kernel_connects, V4), (pings, V4), (both_begin_at_once, V4), (readers_that_stop, V4), (we_are_killed, V4),
+         (we_connect, V6), (the_kernel_connects, V6), (both_begin_at_once, V6))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--afrds", required=True, type=os.path.abspath)
+    parser.add_argument("--peer-binary", required=True, type=os.path.abspath)
+    parser.add_argument("--kernel", default="6.1")
+    parser.add_argument("case", nargs="*")
+    options = parser.parse_args()
+    try:
+        with Pair(options.kernel) as pair:
+            say(f"kernel {pair.kernel}, soft-RoCE")
+            return run(Fabric(pair, options), options.case)
+    except lab.Unavailable as reason:
+        say(f"not run: {reason}")
+        return 77
+
+
+def run(fabric, chosen):
+    failed = 0
+    for case, hosts in CASES:
+        if chosen and case.__name__ not in chosen:
+            continue
+        begin = time.monotonic()
+        try:
+            case(fabric, hosts)
+            fabric.restart_rds()
+            say(f"  {case.__name__} {hosts[0]}: passed, {time.monotonic() - begin:.1f} s")
+        except Exception as reason:
+            say(f"  {case.__name__} {hosts[0]}: FAILED\n{reason}")
+            failed += 1
+            break
+    say(f"{failed} failed" if failed else "all passed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
