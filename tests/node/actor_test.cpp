@@ -13,6 +13,7 @@ using namespace rdsco;
 using namespace rdsco::test;
 
 struct hasty_link {
+  static constexpr bool probes = true;
   explicit hasty_link(loop& where) : signal_(where) {}
   task<bool> establish() { co_return std::exchange(first_, false); }
   bool receive() { return false; }

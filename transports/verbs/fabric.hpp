@@ -4,6 +4,7 @@
 #include <infiniband/verbs.h>
 
 #include <concepts>
+#include <string_view>
 
 namespace rdsco::detail {
 
@@ -20,6 +21,7 @@ struct fabric_capabilities {
 
 template <class F>
 concept verbs_fabric = requires {
+  { F::name } -> std::convertible_to<std::string_view>;
   { F::capabilities.node_type } -> std::convertible_to<ibv_node_type>;
 };
 

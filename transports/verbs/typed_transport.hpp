@@ -5,6 +5,7 @@
 #include "transports/verbs/verbs_transport.hpp"
 
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace rdsco::detail {
@@ -13,6 +14,8 @@ namespace rdsco::detail {
 template <verbs_fabric Fabric>
 class typed_verbs_transport final : public verbs_transport {
  public:
+  [[nodiscard]] std::string_view name() const noexcept override { return Fabric::name; }
+
   typed_verbs_transport(node_core& in, std::unique_ptr<verbs::api> calls)
       : verbs_transport(in, std::move(calls), Fabric::capabilities.node_type) {}
 

@@ -112,13 +112,13 @@ task<bool> verbs_link<Fabric>::establish() {
 
 template <verbs_fabric Fabric>
 task<bool> verbs_link<Fabric>::connect_out() {
-  static_cast<void>(by_.lane.state.apply(protocol::path_event::connect));
+  by_.lane.happened(protocol::path_event::connect);
   connected_by_us_ = true;
   bool const connected = co_await go_through_stages();
   if (connected) co_return true;
   ++by_.node.counted.rdsco_connect_failed;
   release();
-  static_cast<void>(by_.lane.state.apply(protocol::path_event::connect_failed));
+  by_.lane.happened(protocol::path_event::connect_failed);
   co_return false;
 }
 
@@ -167,7 +167,7 @@ int verbs_link<Fabric>::request_connection() noexcept {
 template <verbs_fabric Fabric>
 task<bool> verbs_link<Fabric>::accept_offered() {
   verbs_request const request = *std::exchange(offered_, std::nullopt);
-  static_cast<void>(by_.lane.state.apply(protocol::path_event::connect));
+  by_.lane.happened(protocol::path_event::connect);
   connected_by_us_ = false;
   adopt();
   id_ = request.id;
@@ -178,7 +178,7 @@ task<bool> verbs_link<Fabric>::accept_offered() {
   if (connected) connected = co_await stage_is_over(stage::connecting, deadline);
   if (connected) co_return true;
   release();
-  static_cast<void>(by_.lane.state.apply(protocol::path_event::connect_failed));
+  by_.lane.happened(protocol::path_event::connect_failed);
   co_return false;
 }
 

@@ -36,7 +36,7 @@ bool verbs_link<Fabric>::take_completions() noexcept {
       if (!take(completions_[at])) return false;
     if (!post_receives(false)) return false;
   }
-  signal_.raise(event_completions);
+  signal_.raise_next_turn(event_completions);
   return true;
 }
 
