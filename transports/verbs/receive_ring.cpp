@@ -17,7 +17,6 @@ int receive_ring::open(ibv_pd* domain, std::uint32_t count) {
   }
   // Taken from the end.
   std::iota(free_.rbegin(), free_.rend(), 0u);
-  posted_ = 0;
   return slots_.open(domain, count, IBV_ACCESS_LOCAL_WRITE);
 }
 
@@ -40,9 +39,8 @@ int receive_ring::post(ibv_qp* pair) noexcept {
   }
   int const failed = api_.post_receive(pair, requests_.data());
   if (failed != 0) return failed;
-  posted_ += static_cast<std::uint32_t>(count);
   free_.clear();
-  return 0;
+  return static_cast<int>(count);
 }
 
 }  // namespace rdsco::detail

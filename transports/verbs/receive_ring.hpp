@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace rdsco::detail {
@@ -19,7 +18,7 @@ class receive_ring {
   [[nodiscard]] int open(ibv_pd* domain, std::uint32_t count);
   void close() noexcept;
 
-  /// Posts every slot that is not posted. 0 or -errno.
+  /// Posts every slot that is not posted. How many that were, or -errno.
   [[nodiscard]] int post(ibv_qp* pair) noexcept;
   [[nodiscard]] std::span<std::byte const> frame(std::uint32_t slot, std::uint32_t bytes) const noexcept { return {slots_.at(slot), bytes}; }
   /// The frame was looked at.
@@ -27,8 +26,6 @@ class receive_ring {
   /// So many lie free that posting them is worth a call.
   [[nodiscard]] bool worth_posting() const noexcept { return free_.size() * 4 >= slots_.count(); }
   [[nodiscard]] std::uint32_t count() const noexcept { return slots_.count(); }
-  /// Receives posted since this was last asked.
-  [[nodiscard]] std::uint32_t take_posted() noexcept { return std::exchange(posted_, 0u); }
 
  private:
   verbs::api& api_;
@@ -36,7 +33,6 @@ class receive_ring {
   std::vector<std::uint32_t> free_;  // capacity for all: pushing allocates nothing
   std::vector<ibv_recv_wr> requests_;
   std::vector<ibv_sge> elements_;
-  std::uint32_t posted_ = 0;
 };
 
 }  // namespace rdsco::detail

@@ -6,6 +6,7 @@
 #include "node/node_core.hpp"
 #include "protocol/backoff.hpp"
 #include "protocol/fragment.hpp"
+#include "transports/verbs/credits.hpp"  // only: can.credits
 #include "transports/verbs/fabric.hpp"
 #include "transports/verbs/receive_ring.hpp"
 #include "transports/verbs/send_ring.hpp"
@@ -20,6 +21,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <type_traits>
 
 namespace rdsco::detail {
 
@@ -83,7 +85,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] int request_connection() noexcept;
   [[nodiscard]] int accept_connection(verbs_request const& request) noexcept;
   [[nodiscard]] int make_queue_pair() noexcept;
-  [[nodiscard]] std::span<std::byte const> tell(std::span<std::byte> room, protocol::protocol_version version) const noexcept;
+  [[nodiscard]] std::span<std::byte const> tell(std::span<std::byte> room, protocol::protocol_version version) noexcept;
   [[nodiscard]] bool take_reply() noexcept;
   void adopt() noexcept;
   void refuse_offered() noexcept;
@@ -95,7 +97,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] bool take(ibv_wc const& one) noexcept;
   [[nodiscard]] bool take_frame(std::uint32_t slot, std::uint32_t bytes) noexcept;
   [[nodiscard]] bool take_held() noexcept;
-  [[nodiscard]] bool acknowledge(std::span<std::byte const> frame) noexcept;
+  [[nodiscard]] bool take_early(std::uint32_t slot, std::uint32_t bytes) noexcept;
   [[nodiscard]] bool part_of_message(protocol::fragment_verdict verdict, std::span<std::byte const> payload) noexcept;
   [[nodiscard]] bool post_receives(bool all) noexcept;
   void count_violation(protocol::fragment_verdict verdict) noexcept;
@@ -103,6 +105,10 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
 
   // transmitting (verbs_link_transmit.hpp)
   void fill() noexcept;
+  [[nodiscard]] std::uint32_t room() const noexcept;
+  [[nodiscard]] bool room_for_acknowledgement() noexcept;
+  [[nodiscard]] bool acknowledgement_due(bool time_is_up) const noexcept;
+  void finish(protocol::header& head, bool announced) noexcept;
   void put_map() noexcept;
   void put_fragments(datagram& from) noexcept;
   void put_acknowledgement() noexcept;
@@ -128,6 +134,8 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   verbs::completion_queue queue_;
   receive_ring receives_;
   send_ring sends_;
+  struct no_credits {};  // only: !can.credits
+  [[no_unique_address]] std::conditional_t<can.credits, credits, no_credits> credits_;  // only: can.credits
   struct link_timer : timer {
     explicit link_timer(verbs_link& of) noexcept : timer(&verbs_link::expired), link(of) {}
     verbs_link& link;

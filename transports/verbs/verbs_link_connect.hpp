@@ -184,7 +184,11 @@ task<bool> verbs_link<Fabric>::accept_offered() {
 
 template <verbs_fabric Fabric>
 int verbs_link<Fabric>::accept_connection(verbs_request const& request) noexcept {
+  if constexpr (can.credits) {
+    if (request.initial_credit == 0) return -EPROTO;
+  }
   if (int const failed = make_queue_pair()) return failed;
+  if constexpr (can.credits) credits_.granted(request.initial_credit);
   std::array<std::byte, protocol::cm_private_v6_bytes> room{};
   verbs::cm_parameters with;
   with.private_data = tell(room, request.version);
@@ -197,7 +201,11 @@ int verbs_link<Fabric>::accept_connection(verbs_request const& request) noexcept
 // The receives are posted before the peer can know that there is a connection.
 template <verbs_fabric Fabric>
 int verbs_link<Fabric>::make_queue_pair() noexcept {
-  auto const& wanted = by_.node.options.verbs;
+  verbs_options wanted = by_.node.options.verbs;
+  if constexpr (can.credits) {
+    wanted.receives = std::max(wanted.receives, credits::receives_min);
+    credits_ = credits(wanted.receives);
+  }
   auto const device = owner_.device_for(api_.device_of(id_));
   if (device == nullptr) return -ENODEV;
   auto const entries = static_cast<int>(wanted.receives + wanted.sends);
@@ -211,16 +219,17 @@ int verbs_link<Fabric>::make_queue_pair() noexcept {
   attributes.cap.max_recv_wr = wanted.receives;
   attributes.cap.max_send_sge = attributes.cap.max_recv_sge = 1;
   if (int const failed = api_.create_queue_pair(id_, device->domain(), attributes, pair_)) return failed;
-  return receives_.post(pair_);
+  return post_receives(true) ? 0 : -ENOMEM;
 }
 
 template <verbs_fabric Fabric>
-std::span<std::byte const> verbs_link<Fabric>::tell(std::span<std::byte> room, protocol::protocol_version version) const noexcept {
+std::span<std::byte const> verbs_link<Fabric>::tell(std::span<std::byte> room, protocol::protocol_version version) noexcept {
   protocol::cm_private_data told;
   told.source = by_.key.local.bytes();
   told.destination = by_.key.peer.bytes();
   told.version = version;
   told.type_of_service = by_.key.type_of_service;
+  if constexpr (can.credits) told.initial_credit = credits_.announce();
   if (by_.key.local.is_v4()) {
     protocol::encode_v4(told, room.template first<protocol::cm_private_v4_bytes>());
     return room.first(protocol::cm_private_v4_bytes);
@@ -235,6 +244,10 @@ bool verbs_link<Fabric>::take_reply() noexcept {
   auto const family = by_.key.local.is_v4() ? protocol::address_family::v4 : protocol::address_family::v6;
   auto const told = protocol::decode_cm(family, std::span<std::byte const>(reply_.data(), reply_bytes_));
   if (!told) return false;
+  if constexpr (can.credits) {
+    if (told->initial_credit == 0) return false;
+    credits_.granted(told->initial_credit);
+  }
   return !protocol::has_content(*told) || told->version == protocol::version_3_1 || told->version.major == 4;
 }
 

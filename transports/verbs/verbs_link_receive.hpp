@@ -53,10 +53,12 @@ bool verbs_link<Fabric>::take(ibv_wc const& one) noexcept {
   }
   heard_ = true;
   auto const slot = static_cast<std::uint32_t>(one.wr_id);
+  if constexpr (can.credits) {
+    // Every frame counts, read or not. A header that is short or damaged ends the connection when it is looked at.
+    credits_.arrived(std::to_integer<std::uint32_t>(receives_.frame(slot, protocol::header_bytes)[protocol::offset::credit]));
+  }
   if (held_.empty() && by_.may_read()) return take_frame(slot, one.byte_len);
-  if (!acknowledge(receives_.frame(slot, one.byte_len))) return false;
-  held_.push_back({slot, one.byte_len});
-  return true;
+  return take_early(slot, one.byte_len);
 }
 
 template <verbs_fabric Fabric>
@@ -69,16 +71,24 @@ bool verbs_link<Fabric>::take_held() noexcept {
   return true;
 }
 
-// While its messages have to wait, what the peer says of ours does not.
+// While its messages have to wait, what the peer says of ours does not; and a frame that says nothing else takes no slot from them.
 template <verbs_fabric Fabric>
-bool verbs_link<Fabric>::acknowledge(std::span<std::byte const> frame) noexcept {
-  if (frame.size() < protocol::header_bytes) return true;  // judged when it is taken
-  auto const head = frame.first<protocol::header_bytes>();
-  if (!protocol::checksum_ok(head)) return true;
-  std::uint64_t const ack = protocol::decode(head).ack;
-  if (ack == 0 || by_.lane.acknowledged(ack, by_.node.counted.rdsco_retired_by_ack)) return true;
-  ++by_.node.counted.rdsco_ack_future;
-  return false;
+bool verbs_link<Fabric>::take_early(std::uint32_t slot, std::uint32_t bytes) noexcept {
+  auto const frame = receives_.frame(slot, bytes);
+  protocol::header head;
+  bool const readable = bytes >= protocol::header_bytes && protocol::checksum_ok(frame.template first<protocol::header_bytes>());
+  if (readable) head = protocol::decode(frame.template first<protocol::header_bytes>());
+  if (head.ack != 0 && !by_.lane.acknowledged(head.ack, by_.node.counted.rdsco_retired_by_ack)) {
+    ++by_.node.counted.rdsco_ack_future;
+    return false;
+  }
+  bool const nothing_else = bytes == protocol::header_bytes && head.source_port == 0 && head.destination_port == 0 && head.length == 0;
+  if (!readable || !nothing_else) {
+    held_.push_back({slot, bytes});  // judged when it is taken
+    return true;
+  }
+  receives_.give_back(slot);
+  return post_receives(true);
 }
 
 template <verbs_fabric Fabric>
@@ -124,7 +134,10 @@ void verbs_link<Fabric>::count_violation(protocol::fragment_verdict verdict) noe
 
 template <verbs_fabric Fabric>
 bool verbs_link<Fabric>::post_receives(bool all) noexcept {
-  return (!all && !receives_.worth_posting()) || receives_.post(pair_) == 0;
+  if (!all && !receives_.worth_posting()) return true;
+  int const count = receives_.post(pair_);
+  if constexpr (can.credits) credits_.posted(static_cast<std::uint32_t>(std::max(count, 0)));
+  return count >= 0;
 }
 
 template <verbs_fabric Fabric>

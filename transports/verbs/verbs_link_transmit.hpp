@@ -29,13 +29,45 @@ bool verbs_link<Fabric>::transmit() noexcept {
   }
   fill();
   path& lane = by_.lane;
-  bool const due = acknowledge_by_ && loop_.now() >= *acknowledge_by_;
-  if (lane.owes_acknowledgement() && acknowledgement() != 0 && (lane.owes_acknowledgement_now() || due)) put_acknowledgement();
-  if (due) acknowledge_by_.reset();
+  bool const time_is_up = acknowledge_by_ && loop_.now() >= *acknowledge_by_;
+  if (acknowledgement_due(time_is_up) && room_for_acknowledgement()) put_acknowledgement();
+  if (time_is_up) acknowledge_by_.reset();
   if (sends_.post(pair_) != 0) return false;
   if (!lane.has_unsent() && sending_ == nullptr && !lane.map_due && !broken_) signal_.settle(event_work);
   plan();
   return true;
+}
+
+// Messages that may leave: as many as there are slots for, and as the peer has receives for.
+template <verbs_fabric Fabric>
+std::uint32_t verbs_link<Fabric>::room() const noexcept {
+  if constexpr (can.credits) return std::min(sends_.room(), credits_.for_messages());
+  return sends_.room();
+}
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::room_for_acknowledgement() noexcept {
+  if constexpr (can.credits) {
+    // With the last credit something must be told.
+    if (!credits_.for_acknowledgement() && !post_receives(true)) break_off();
+    if (!credits_.for_acknowledgement()) return false;
+  }
+  return sends_.room_for_acknowledgement();
+}
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::acknowledgement_due(bool time_is_up) const noexcept {
+  if constexpr (can.credits) {
+    if (credits_.worth_telling()) return true;
+  }
+  path const& lane = by_.lane;
+  return lane.owes_acknowledgement() && acknowledgement() != 0 && (lane.owes_acknowledgement_now() || time_is_up);
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::finish(protocol::header& head, bool announced) noexcept {
+  if constexpr (can.credits) head.credit = credits_.spend();
+  sends_.finish(head, can.solicited_events && announced);
 }
 
 // Our congestion map, then the send queue in its order. What finds no room goes on when a completion makes some.
@@ -44,8 +76,8 @@ void verbs_link<Fabric>::fill() noexcept {
   path& lane = by_.lane;
   if (sending_ != nullptr) put_fragments(*sending_);
   constexpr std::uint32_t map_frames = protocol::congestion_map_bytes / protocol::fragment_bytes;
-  if (sending_ == nullptr && lane.map_due && sends_.room() >= map_frames) put_map();
-  while (sending_ == nullptr && sends_.room() != 0) {
+  if (sending_ == nullptr && lane.map_due && room() >= map_frames) put_map();
+  while (sending_ == nullptr && room() != 0) {
     datagram* const head = lane.next_unsent();
     if (head == nullptr) {
       ++by_.node.counted.send_queue_empty;
@@ -69,11 +101,11 @@ void verbs_link<Fabric>::put_fragments(datagram& from) noexcept {
   const_buffer one;
   auto const parts = from.parts(one);
   do {
-    if (sends_.room() == 0) return;
+    if (room() == 0) return;
     std::uint32_t const count = from.length == 0 ? 0 : protocol::fragment_size(from.length, sent_bytes_);
     copy_from(parts, sent_bytes_, sends_.begin(count));
     sent_bytes_ += count;
-    sends_.finish(sending_head_, sent_bytes_ == from.length);
+    finish(sending_head_, sent_bytes_ == from.length);
   } while (sent_bytes_ < from.length);
   sending_ = nullptr;
   by_.lane.end_transmit(from);
@@ -88,18 +120,17 @@ void verbs_link<Fabric>::put_map() noexcept {
   auto const wire = by_.host.congested.wire();
   for (std::uint32_t at = 0; at < protocol::congestion_map_bytes; at += protocol::fragment_bytes) {
     std::memcpy(sends_.begin(protocol::fragment_bytes).data(), wire.data() + at, protocol::fragment_bytes);
-    sends_.finish(head, at + protocol::fragment_bytes == protocol::congestion_map_bytes);
+    finish(head, at + protocol::fragment_bytes == protocol::congestion_map_bytes);
   }
   by_.lane.map_due = false;
 }
 
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::put_acknowledgement() noexcept {
-  if (!sends_.room_for_acknowledgement()) return;
   protocol::header head;
   head.ack = acknowledgement();
   static_cast<void>(sends_.begin(0));
-  sends_.finish(head, true);
+  finish(head, true);
   by_.lane.acknowledgement_sent();
   ++by_.node.counted.rdsco_ack_frames_sent;
 }

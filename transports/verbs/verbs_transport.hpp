@@ -24,6 +24,7 @@ struct verbs_request {
   protocol::protocol_version version;
   std::uint8_t responder_resources = 0;
   std::uint8_t initiator_depth = 0;
+  std::uint32_t initial_credit = 0;  // only: can.credits
 };
 
 /// What a transport over verbs wants of its links, whatever their fabric.
