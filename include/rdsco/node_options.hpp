@@ -57,7 +57,7 @@ struct tcp_options {
 struct verbs_options {
   std::uint16_t port_v4 = 18634;  ///< as kernels have them
   std::uint16_t port_v6 = 16385;
-  std::uint32_t receives = 256;   ///< posted receives
+  std::uint32_t receives = 256;   ///< posted receives; over iWARP 4 at least
   std::uint32_t sends = 128;      ///< fragments under way
   std::chrono::nanoseconds reconnect_min{std::chrono::milliseconds(4)};
   std::chrono::nanoseconds reconnect_max{std::chrono::milliseconds(1000)};

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "transports/verbs/fabric.hpp"
+
+namespace rdsco::detail {
+
+/// iWARP: RDMA over TCP.
+struct iwarp_fabric {
+  static constexpr fabric_capabilities capabilities = [] {
+    fabric_capabilities can;
+    can.node_type = IBV_NODE_RNIC;
+    can.initiator_speaks_first = true;
+    can.credits = true;
+    can.solicited_events = false;
+    return can;
+  }();
+};
+
+}  // namespace rdsco::detail
