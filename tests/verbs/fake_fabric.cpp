@@ -56,13 +56,15 @@ void scatter(std::vector<std::byte> const& bytes, std::vector<ibv_sge> const& in
 
 // A REQ has 56 bytes for its consumer, a REP 196, a REJ 148; whatever is not used is zero.
 constexpr std::size_t request_bytes = 56, reply_bytes = 196, reject_bytes = 148;
-std::vector<std::byte> padded(std::span<std::byte const> told, std::size_t to) {
-  std::vector<std::byte> made(told.begin(), told.end());
-  made.resize(std::max(told.size(), to));
-  return made;
-}
 
 }  // namespace
+
+std::vector<std::byte> fake_fabric::as_told(std::span<std::byte const> told, std::size_t room) {
+  std::vector<std::byte> made(told.begin(), told.end());
+  if (rules.pads) made.resize(std::max(told.size(), room));
+  if (on_private_data) on_private_data(made);
+  return made;
+}
 
 fake_fabric::~fake_fabric() = default;
 
@@ -113,7 +115,7 @@ void fake_fabric::complete(fake_pair& of, bool receive, std::uint64_t number, ib
   RDSCO_CHECK(to.completions.size() < to.entries, "a completion queue of a test overflowed");
   to.completions.push_back(made);
   bool const announced = solicited || status != IBV_WC_SUCCESS;
-  if (!to.armed || (to.solicited_only && !announced)) return;
+  if (!to.armed || (to.solicited_only && !(announced && rules.announces))) return;
   to.armed = false;
   auto& channel = *static_cast<fake_channel*>(to.channel);
   channel.waiting.push_back(&to);
@@ -145,12 +147,22 @@ void fake_fabric::disconnect(fake_id& id) {
   }
 }
 
+bool fake_fabric::breaks_rules(fake_pair const& from, fake_pair const& to) {
+  bool const first = !rules.anyone_first && !from.of->asked && !from.heard;
+  bool const lost = !rules.retries && to.receives.empty();
+  spoke_first += first;
+  unreceived += lost;
+  return first || lost;
+}
+
 bool fake_fabric::carry_out(fake_pair& from) {
   fake_id const* const far = from.of->other;
   if (from.failed || from.sends.empty() || far == nullptr || far->pair == nullptr || far->pair->failed) return false;
   fake_pair& to = *far->pair;
-  // The peer has no receive posted: the adapter tries again and again.
-  if (!from.of->connected || is_cut(*from.of) || to.receives.empty()) return false;
+  if (!from.of->connected || is_cut(*from.of)) return false;
+  if (breaks_rules(from, to)) return disconnect(*from.of), true;
+  // The adapter tries again and again.
+  if (to.receives.empty()) return false;
   fake_send const sent = std::move(from.sends.front());
   from.sends.pop_front();
   auto const bytes = gathered(sent.from);
@@ -165,6 +177,7 @@ bool fake_fabric::carry_out(fake_pair& from) {
     return true;
   }
   scatter(bytes, into.into);
+  to.heard = true;
   complete(to, true, into.number, IBV_WC_SUCCESS, bytes.size(), (sent.request.send_flags & IBV_SEND_SOLICITED) != 0);
   ++from.unsignaled;
   if ((sent.request.send_flags & IBV_SEND_SIGNALED) != 0) {
@@ -273,8 +286,9 @@ class fake_api final : public verbs::api {
     made->peer = asks.local;
     made->other = &asks;
     asks.other = made;
+    asks.asked = true;
     fabric_.ids_.push_back(made);
-    fabric_.tell(*made, kind::connect_request, padded(with.private_data, request_bytes));
+    fabric_.tell(*made, kind::connect_request, fabric_.as_told(with.private_data, request_bytes));
     verbs::cm_event& told = made->events->waiting.back();
     told.listener = &listens;
     told.responder_resources = with.responder_resources;
@@ -286,7 +300,7 @@ class fake_api final : public verbs::api {
     auto& accepts = *static_cast<fake_id*>(id);
     if (accepts.other == nullptr) return -ECONNRESET;
     accepts.connected = accepts.other->connected = true;
-    fabric_.tell(*accepts.other, kind::established, padded(with.private_data, reply_bytes));
+    fabric_.tell(*accepts.other, kind::established, fabric_.as_told(with.private_data, reply_bytes));
     fabric_.tell(accepts, kind::established);
     fabric_.run();
     return 0;
@@ -294,7 +308,7 @@ class fake_api final : public verbs::api {
   int reject(rdma_cm_id* id, std::span<std::byte const> private_data) noexcept override {
     auto& rejects = *static_cast<fake_id*>(id);
     if (rejects.other == nullptr) return -EINVAL;
-    fabric_.tell(*rejects.other, kind::rejected, padded(private_data, reject_bytes), 28);
+    fabric_.tell(*rejects.other, kind::rejected, fabric_.as_told(private_data, reject_bytes), 28);
     rejects.other->other = nullptr;
     rejects.other = nullptr;
     return 0;

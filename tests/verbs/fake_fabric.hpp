@@ -72,6 +72,7 @@ struct fake_pair : ibv_qp {
   std::deque<fake_send> sends;
   std::size_t unsignaled = 0;  // carried out and not told: they hold their places
   bool failed = false;
+  bool heard = false;  // something came from the peer
 };
 
 struct fake_id : rdma_cm_id {
@@ -80,15 +81,29 @@ struct fake_id : rdma_cm_id {
   fake_id* other = nullptr;  // the connected end, or the one that is being asked
   bool listening = false;
   bool connected = false;
+  bool asked = false;  // it connected; the other end accepted
   bool ended = false;
   fake_pair* pair = nullptr;
 };
 
-/// Hosts with one adapter each, on one fabric: the verbs as RDS over InfiniBand uses them, carried out at once and in the order of the
-/// calls. What a test forbids does not happen: cut() stops messages, and every call that can fail can be made to.
+/// What adapters do by their kind.
+struct fake_rules {
+  bool retries = true;          ///< a message that finds no receive waits for one; otherwise it ends the connection
+  bool anyone_first = true;     ///< otherwise what the accepting end sends before it heard something ends the connection
+  bool pads = true;             ///< private data is as long as the connection manager's messages; otherwise as long as it was given
+  bool announces = true;        ///< a queue can be armed for announced messages only; otherwise it then stays silent
+
+  fake_rules() = default;
+  explicit fake_rules(ibv_node_type type) noexcept {
+    if (type == IBV_NODE_RNIC) retries = anyone_first = pads = announces = false;
+  }
+};
+
+/// Hosts with one adapter each, on one fabric: the verbs as RDS uses them, InfiniBand's or iWARP's, carried out at once and in the order
+/// of the calls. What a test forbids does not happen: cut() stops messages, and every call that can fail can be made to.
 class fake_fabric {
  public:
-  explicit fake_fabric(ibv_node_type type = IBV_NODE_CA) noexcept : node_type(type) {}
+  explicit fake_fabric(ibv_node_type type = IBV_NODE_CA) noexcept : node_type(type), rules(type) {}
   ~fake_fabric();
   fake_fabric(fake_fabric const&) = delete;
   fake_fabric& operator=(fake_fabric const&) = delete;
@@ -108,8 +123,12 @@ class fake_fabric {
   [[nodiscard]] std::size_t alive() const noexcept { return alive_; }
   [[nodiscard]] std::size_t connections() const noexcept;
   std::function<void(ibv_send_wr const&, std::span<std::byte const>)> on_message;  ///< each message as it arrives
+  std::function<void(std::vector<std::byte>&)> on_private_data;  ///< of requests, replies and rejections; it may change them
+  /// Connections that the rules ended: a message found no receive, or the accepting end spoke first.
+  std::uint64_t unreceived = 0, spoke_first = 0;
 
   ibv_node_type const node_type;
+  fake_rules const rules;
 
  private:
   friend class fake_api;
@@ -119,6 +138,8 @@ class fake_fabric {
   [[nodiscard]] bool is_cut(fake_id const& one) const;
   void run();
   [[nodiscard]] bool carry_out(fake_pair& from);
+  [[nodiscard]] bool breaks_rules(fake_pair const& from, fake_pair const& to);
+  [[nodiscard]] std::vector<std::byte> as_told(std::span<std::byte const> told, std::size_t room);
   void complete(fake_pair& of, bool receive, std::uint64_t number, ibv_wc_status status, std::size_t bytes, bool solicited);
   void fail_pair(fake_pair& pair, ibv_wc_status first);
   void tell(fake_id& id, verbs::cm_event::kind what, std::span<std::byte const> told = {}, int status = 0);

@@ -3,12 +3,16 @@
 
 #include "support/nodes.hpp"
 #include "transports/ib/fabric.hpp"
+#include "transports/iwarp/fabric.hpp"
 #include "transports/verbs/typed_transport.hpp"
 #include "verbs/fake_fabric.hpp"
 
+#include <rdsco/sleep.hpp>
 #include <rdsco/verbs/ib.hpp>
+#include <rdsco/verbs/iwarp.hpp>
 
 #include <memory>
+#include <type_traits>
 
 namespace rdsco::test {
 
@@ -20,6 +24,7 @@ template <class Tag, detail::verbs_fabric Fabric>
 struct on_fake {
   static constexpr std::string_view name = Tag::name;
   static constexpr transport_capabilities capabilities = Tag::capabilities;
+  static constexpr ibv_node_type node_type = Fabric::capabilities.node_type;
   [[nodiscard]] static std::unique_ptr<detail::transport> make(detail::node_core& node) {
     std::vector<address> addresses;
     for (auto const& own : node.options.owned()) addresses.push_back(own.at);
@@ -27,15 +32,22 @@ struct on_fake {
   }
 };
 using fake_ib = on_fake<ib, detail::ib_fabric>;
+using fake_iwarp = on_fake<iwarp, detail::iwarp_fabric>;
 
-/// Two hosts on one fabric, both nodes on one loop.
-struct two_on_fabric {
+/// Two hosts on one fabric, both nodes on one loop. Neither does what ends a connection on that fabric.
+class two_on_fabric {
+  using owning = void (*)(node_options& options, address const& at);
+  owning own_;
+
+ public:
   fake_fabric fabric;
   loop where;
   node near, far;
   rdsco::socket from, into;
 
-  explicit two_on_fabric(verbs_options const& tuning = {}, socket_options const& buffers = {}) {
+  template <class Transport>
+  explicit two_on_fabric(std::type_identity<Transport>, verbs_options const& tuning = {}, socket_options const& buffers = {})
+      : own_([](node_options& options, address const& at) { options.own<Transport>(at); }), fabric(Transport::node_type) {
     current_fabric = &fabric;
     near = open_at("10.0.0.1", tuning);
     far = open_at("10.0.0.2", tuning);
@@ -49,6 +61,8 @@ struct two_on_fabric {
     near = node();
     far = node();
     REQUIRE(fabric.alive() == 0);
+    REQUIRE(fabric.unreceived == 0);
+    REQUIRE(fabric.spoke_first == 0);
     current_fabric = nullptr;
   }
   two_on_fabric(two_on_fabric const&) = delete;
@@ -56,15 +70,34 @@ struct two_on_fabric {
 
   [[nodiscard]] node open_at(std::string_view host, verbs_options const& tuning) {
     node_options options;
-    options.own<fake_ib>(at(host)).allow(net("10.0.0.0/24")).allow(net("fd00::/16"));
+    own_(options, at(host));
+    options.allow(net("10.0.0.0/24")).allow(net("fd00::/16"));
     options.verbs = tuning;
     options.limits.connect = 100ms;
     return test::open(where, options);
+  }
+  /// Lets both nodes go on until it is so.
+  template <class Condition>
+  void wait_until(Condition const& holds) {
+    time_point const limit = where.now() + patience;
+    while (!holds()) {
+      REQUIRE(where.now() < limit);
+      block_on(where, a_moment());
+    }
   }
   task<> close_both() {
     co_await near.close();
     co_await far.close();
   }
+
+ private:
+  static task<> a_moment() { static_cast<void>(co_await sleep(1ms)); }
+};
+
+template <class Transport>
+struct two_on : two_on_fabric {
+  explicit two_on(verbs_options const& tuning = {}, socket_options const& buffers = {})
+      : two_on_fabric(std::type_identity<Transport>(), tuning, buffers) {}
 };
 
 }  // namespace rdsco::test
