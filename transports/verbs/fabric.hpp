@@ -9,6 +9,9 @@
 namespace rdsco::detail {
 
 /// What differs between the fabrics below RDS over verbs. The common code asks for these, never for a fabric by name.
+///
+/// Code that one fabric alone uses counts as that fabric's (scripts/share): what stands under `if constexpr (can.x)`, and lines and whole
+/// files that say "only: can.x".
 struct fabric_capabilities {
   ibv_node_type node_type = IBV_NODE_UNKNOWN;  ///< of the adapters
   /// The side that connected must send first; the other holds its first message back until something came (MPA of iWARP).
