@@ -33,6 +33,8 @@ enum class errc {
   ring_unavailable,       ///< function_not_supported: io_uring cannot be used here
   no_device,              ///< no_such_device: no adapter carries this address
   device_unsuitable,      ///< no_such_device_or_address: the adapter of this address is of another kind than the transport
+  device_not_permitted,   ///< permission_denied: this user may not use RDMA adapters
+  locked_memory_limit,    ///< not_enough_memory: the memory that the adapter is to use may not be locked
 };
 
 [[nodiscard]] std::error_category const& category() noexcept;

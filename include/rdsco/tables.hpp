@@ -27,6 +27,7 @@ struct connection_row {
   std::string flags;
   std::uint64_t drops = 0;
   std::string acknowledged_by;  ///< frames (an rdsco peer), pongs (a kernel), transport (a kernel without pings), unknown
+  std::string trouble;  ///< why there is no connection, or why the last one ended, as far as the transport can say; empty while it is up
 };
 
 /// A row of `rds-info -s`, `-t` or `-r`.

@@ -29,6 +29,8 @@ class carrier {
   virtual void break_off() noexcept = 0;
   /// The node closes: end as soon as what runs can be ended.
   virtual void stop() noexcept = 0;
+  /// Why there is no connection, or why the last one ended. Nothing while it is up, or where the carrier cannot say.
+  [[nodiscard]] virtual std::error_code trouble() const noexcept { return {}; }
   /// Adds what only the carrier knows to the tables.
   virtual void describe(tcp_row&) const {}
   [[nodiscard]] virtual bool has_row() const noexcept { return false; }

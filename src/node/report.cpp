@@ -32,6 +32,7 @@ connection_row row_of(connection& each, std::string_view transport) {
   made.flags.assign(letters.begin(), letters.end());
   made.drops = each.lane.state.drops();
   made.acknowledged_by = to_text(each.lane.mode);
+  if (auto const why = each.by->trouble()) made.trouble = why.message();
   return made;
 }
 
@@ -61,7 +62,8 @@ json json_of(socket_row const& row) {
 json json_of(connection_row const& row) {
   return {{"local", row.local.to_string()}, {"peer", row.peer.to_string()}, {"tos", row.type_of_service},
           {"transport", row.transport}, {"next_tx", row.next_sent}, {"next_rx", row.next_received},
-          {"flags", row.flags}, {"drops", row.drops}, {"acknowledged_by", row.acknowledged_by}};
+          {"flags", row.flags}, {"drops", row.drops}, {"acknowledged_by", row.acknowledged_by},
+          {"trouble", row.trouble}};
 }
 
 json json_of(tcp_row const& row) {

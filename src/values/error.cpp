@@ -54,9 +54,15 @@ constexpr std::array explanations{
     explanation{errc::ring_unavailable, std::errc::function_not_supported,
                 "io_uring cannot be used here: Linux 6.1 or newer is needed"},
     explanation{errc::no_device, std::errc::no_such_device,
-                "no RDMA adapter carries this address: give it to the adapter's network interface, and look at `rdma link`"},
+                "no RDMA adapter carries this address: give it to the adapter's network interface, look at `rdma link`, and see that the module "
+                "rdma_ucm is loaded"},
     explanation{errc::device_unsuitable, std::errc::no_such_device_or_address,
                 "the adapter of this address is of another kind: take the transport that fits it"},
+    explanation{errc::device_not_permitted, std::errc::permission_denied,
+                "this user may not use RDMA adapters: give it read and write access to /dev/infiniband/rdma_cm and /dev/infiniband/uverbs*"},
+    explanation{errc::locked_memory_limit, std::errc::not_enough_memory,
+                "the adapter may not have the memory of a connection: raise the limit of locked memory (ulimit -l, LimitMEMLOCK= of a "
+                "service), or lower verbs.receives and verbs.sends"},
 };
 
 explanation const* find(int value) noexcept {

@@ -6,6 +6,8 @@
 
 #include <rdsco/loop.hpp>
 
+#include <cstddef>
+
 namespace rdsco::verbs {
 
 /// An adapter as one loop uses it: a protection domain, and one completion channel for all its connections.
@@ -25,6 +27,14 @@ class device {
   void stop() noexcept;
   [[nodiscard]] bool running() const noexcept { return watch_.running(); }
 
+  /// The adapter is going away: whoever uses this ends, and nobody begins.
+  void remove() noexcept { removed_ = true; }
+  [[nodiscard]] bool removed() const noexcept { return removed_; }
+  /// Connections that have objects on it.
+  void use() noexcept { ++users_; }
+  void unuse() noexcept { --users_; }
+  [[nodiscard]] bool used() const noexcept { return users_ != 0; }
+
   [[nodiscard]] ibv_context* native() const noexcept { return native_; }
   [[nodiscard]] ibv_pd* domain() const noexcept { return domain_; }
   [[nodiscard]] ibv_comp_channel* channel() const noexcept { return channel_; }
@@ -41,6 +51,8 @@ class device {
   ibv_comp_channel* channel_ = nullptr;
   function ended_;
   void* context_;
+  std::size_t users_ = 0;
+  bool removed_ = false;
 };
 
 }  // namespace rdsco::verbs

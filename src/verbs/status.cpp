@@ -22,15 +22,28 @@ char const* text_of(ibv_wc_status status) noexcept {
     case IBV_WC_REM_OP_ERR: return "the peer's adapter failed to carry out the request";
     case IBV_WC_RETRY_EXC_ERR: return "the peer's adapter does not answer: is the host up, and the cable in?";
     case IBV_WC_RNR_RETRY_EXC_ERR: return "the peer had no receive posted for too long";
-    case IBV_WC_FATAL_ERR: return "the adapter failed";
-    default: return "the adapter reports an error";
+    case IBV_WC_LOC_EEC_OP_ERR: return "the adapter refused a request as inconsistent with its context: this is an error of rdsco";
+    case IBV_WC_LOC_RDD_VIOL_ERR: return "the domains of a reliable datagram differ: this is an error of rdsco";
+    case IBV_WC_REM_INV_RD_REQ_ERR: return "the peer's adapter refused a reliable datagram";
+    case IBV_WC_REM_ABORT_ERR: return "the peer's adapter gave the request up";
+    case IBV_WC_INV_EECN_ERR: return "the adapter knows no such end-to-end context";
+    case IBV_WC_INV_EEC_STATE_ERR: return "an end-to-end context of the adapter is in the wrong state";
+    case IBV_WC_FATAL_ERR: return "the adapter failed; its kernel messages say why";
+    case IBV_WC_RESP_TIMEOUT_ERR: return "the peer's adapter did not answer in time";
+    case IBV_WC_GENERAL_ERR: return "the adapter reports an error that it has no name for";
+    case IBV_WC_TM_ERR: return "the adapter failed to match a tag";
+    case IBV_WC_TM_RNDV_INCOMPLETE: return "the adapter left a tagged message incomplete";
+    default: return nullptr;
   }
 }
 
 class completion_error_category final : public std::error_category {
  public:
   char const* name() const noexcept override { return "rdsco.verbs"; }
-  std::string message(int value) const override { return text_of(static_cast<ibv_wc_status>(value)); }
+  std::string message(int value) const override {
+    char const* const text = text_of(static_cast<ibv_wc_status>(value));
+    return text != nullptr ? text : "the adapter reports status " + std::to_string(value) + ", which these verbs do not know";
+  }
   std::error_condition default_error_condition(int value) const noexcept override {
     switch (static_cast<ibv_wc_status>(value)) {
       case IBV_WC_SUCCESS: return {};

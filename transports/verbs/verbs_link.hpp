@@ -43,6 +43,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   void reading_allowed() noexcept override { signal_.raise(event_completions); }
   void break_off() noexcept override;
   void stop() noexcept override;
+  [[nodiscard]] std::error_code trouble() const noexcept override { return trouble_; }
 
   // verbs_carrier
   [[nodiscard]] bool offer(verbs_request const& request) noexcept override;
@@ -85,6 +86,9 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] int request_connection() noexcept;
   [[nodiscard]] int accept_connection(verbs_request const& request) noexcept;
   [[nodiscard]] int make_queue_pair() noexcept;
+  [[nodiscard]] bool went_well(int answer) noexcept;
+  [[nodiscard]] bool peer_is_heard() noexcept;
+  void note_end(verbs::cm_event const& event) noexcept;
   [[nodiscard]] std::span<std::byte const> tell(std::span<std::byte> room, protocol::protocol_version version) noexcept;
   [[nodiscard]] bool take_reply() noexcept;
   void adopt() noexcept;
@@ -94,7 +98,10 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
 
   // receiving (verbs_link_receive.hpp)
   [[nodiscard]] bool take_completions() noexcept;
+  void take_remaining() noexcept;
+  [[nodiscard]] bool look() noexcept;
   [[nodiscard]] bool take(ibv_wc const& one) noexcept;
+  [[nodiscard]] bool take_arrived(std::uint32_t slot, std::uint32_t bytes) noexcept;
   [[nodiscard]] bool take_frame(std::uint32_t slot, std::uint32_t bytes) noexcept;
   [[nodiscard]] bool take_held() noexcept;
   [[nodiscard]] bool take_early(std::uint32_t slot, std::uint32_t bytes) noexcept;
@@ -126,6 +133,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
 
   rdma_cm_id* id_ = nullptr;
   ibv_qp* pair_ = nullptr;
+  verbs::device* device_ = nullptr;  // what there is of the connection is on it
   stage stage_ = stage::none;
   bool connected_by_us_ = false;
   std::optional<verbs_request> offered_;
@@ -146,12 +154,14 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   bool stopping_ = false;
   bool broken_ = false;
   ibv_wc_status failure_ = IBV_WC_SUCCESS;
+  std::error_code trouble_;
 
   intake intake_;
   protocol::fragment_assembly assembly_;
   datagram* incoming_ = nullptr;  // the message in progress; null where nobody wants it
   std::array<ibv_wc, 32> completions_{};
-  std::size_t found_ = 0;     // of these, not looked at
+  std::size_t found_ = 0;     // of these the adapter has filled in
+  std::size_t taken_ = 0;     // and of those, looked at
   bool active_ = false;       // not armed: completions are looked for by asking
   bool heard_ = false;        // the peer has sent something on this connection
   struct held_frame {

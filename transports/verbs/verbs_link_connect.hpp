@@ -5,6 +5,7 @@
 #include "protocol/address_order.hpp"
 #include "protocol/cm_private_data.hpp"
 #include "transports/verbs/verbs_link.hpp"
+#include "verbs/status.hpp"
 
 #include <cerrno>
 #include <utility>
@@ -68,16 +69,46 @@ void verbs_link<Fabric>::cm_event_arrived(verbs::cm_event const& event) noexcept
   bool const ends = event.what == kind::rejected || event.what == kind::failed || event.what == kind::disconnected ||
                     event.what == kind::device_removed;
   if (offered_ && event.id == offered_->id && ends) return refuse_offered();  // the peer did not wait
+  if (event.what == kind::device_removed) owner_.device_removed(api_.device_of(event.id));
   if (event.id != id_) return;
-  if (ends) stage_ = stage::ended;
+  if (ends) note_end(event);
   if (event.what == kind::address_resolved) stage_ = stage::resolving_route;
   if (event.what == kind::route_resolved) stage_ = stage::connecting;
-  if (event.what == kind::established) {
+  if (event.what == kind::established && stage_ == stage::connecting) {
     stage_ = stage::established;
     reply_bytes_ = std::min(reply_.size(), event.told().size());
     std::copy_n(event.told().begin(), reply_bytes_, reply_.begin());
   }
   signal_.raise(event_manager);
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::note_end(verbs::cm_event const& event) noexcept {
+  using kind = verbs::cm_event::kind;
+  stage_ = stage::ended;
+  switch (event.what) {
+    case kind::rejected: trouble_ = std::make_error_code(std::errc::connection_refused); break;
+    case kind::failed: trouble_ = std::make_error_code(std::errc::host_unreachable); break;
+    case kind::device_removed: trouble_ = errc::no_device; break;
+    default: trouble_ = errc::connection_lost; break;
+  }
+}
+
+// False: this side could not make what a connection needs; the reason is kept for whoever looks.
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::went_well(int answer) noexcept {
+  if (answer == 0) return true;
+  ++by_.node.counted.rdsco_verbs_setup_failed;
+  trouble_ = setup_error(answer);
+  return false;
+}
+
+// A message is as good as the word of the connection manager, which may come later or get lost.
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::peer_is_heard() noexcept {
+  if (connected_by_us_ || stage_ != stage::connecting) return false;
+  if (!queue_.armed() && queue_.arm() != 0) broken_ = true;
+  return !broken_ && look() && completions_[taken_].status == IBV_WC_SUCCESS;
 }
 
 template <verbs_fabric Fabric>
@@ -106,7 +137,9 @@ task<bool> verbs_link<Fabric>::establish() {
       connected = co_await connect_out();
       schedule_attempt();
     }
-    if (connected) co_return true;
+    if (!connected) continue;
+    trouble_.clear();
+    co_return true;
   }
 }
 
@@ -126,20 +159,27 @@ template <verbs_fabric Fabric>
 task<bool> verbs_link<Fabric>::go_through_stages() {
   time_point const deadline = loop_.now() + by_.node.options.limits.connect;
   adopt();
-  if (begin_resolving() != 0) co_return false;
+  if (!went_well(begin_resolving())) co_return false;
   bool done = co_await stage_is_over(stage::resolving_address, deadline);
-  if (!done || api_.resolve_route(id_, owner_.milliseconds_left(deadline)) != 0) co_return false;
+  if (!done || !went_well(api_.resolve_route(id_, owner_.milliseconds_left(deadline)))) co_return false;
   done = co_await stage_is_over(stage::resolving_route, deadline);
-  if (!done || request_connection() != 0) co_return false;
+  if (!done || !went_well(request_connection())) co_return false;
   done = co_await stage_is_over(stage::connecting, deadline);
-  co_return done && take_reply();
+  if (!done) co_return false;
+  bool const is_rds = take_reply();
+  if (!is_rds) trouble_ = errc::bad_frame;
+  co_return is_rds;
 }
 
 // False: the attempt is over, because the peer or the time says so, or because somebody else's comes first.
 template <verbs_fabric Fabric>
 task<bool> verbs_link<Fabric>::stage_is_over(stage current, time_point deadline) {
   while (stage_ == current) {
-    if (stopping_ || loop_.now() >= deadline || (offered_ && connected_by_us_)) co_return false;
+    bool const late = loop_.now() >= deadline;
+    if (late) trouble_ = errc::timed_out;
+    if (late || stopping_ || broken_ || (offered_ && connected_by_us_)) co_return false;
+    if (peer_is_heard()) stage_ = stage::established;
+    if (stage_ == stage::established) break;
     co_await wait_for_event(deadline);
   }
   co_return stage_ != stage::ended;
@@ -173,7 +213,7 @@ task<bool> verbs_link<Fabric>::accept_offered() {
   id_ = request.id;
   stage_ = stage::connecting;
   time_point const deadline = loop_.now() + by_.node.options.limits.connect;
-  bool connected = accept_connection(request) == 0;
+  bool connected = went_well(accept_connection(request));
   if (!connected) owner_.refuse(id_);
   if (connected) connected = co_await stage_is_over(stage::connecting, deadline);
   if (connected) co_return true;
@@ -206,8 +246,10 @@ int verbs_link<Fabric>::make_queue_pair() noexcept {
     wanted.receives = std::max(wanted.receives, credits::receives_min);
     credits_ = credits(wanted.receives);
   }
-  auto const device = owner_.device_for(api_.device_of(id_));
+  verbs::device* const device = owner_.device_for(api_.device_of(id_));
   if (device == nullptr) return -ENODEV;
+  device_ = device;
+  device_->use();
   auto const entries = static_cast<int>(wanted.receives + wanted.sends);
   if (int const failed = queue_.open(device->native(), device->channel(), entries)) return failed;
   if (int const failed = receives_.open(device->domain(), wanted.receives)) return failed;
@@ -255,7 +297,7 @@ template <verbs_fabric Fabric>
 void verbs_link<Fabric>::adopt() noexcept {
   broken_ = false;
   failure_ = IBV_WC_SUCCESS;
-  found_ = 0;
+  found_ = taken_ = 0;
   heard_ = false;
   acknowledge_by_.reset();
   reply_bytes_ = 0;
@@ -274,14 +316,16 @@ void verbs_link<Fabric>::release() noexcept {
   sends_.close();
   held_.clear();
   if (id_ != nullptr) api_.destroy_id(std::exchange(id_, nullptr));
+  if (device_ != nullptr) owner_.put(*std::exchange(device_, nullptr));
   if (incoming_ != nullptr) datagram::free(std::exchange(incoming_, nullptr));
   sending_ = nullptr;
   stage_ = stage::none;
 }
 
-// What has arrived and was not looked at the peer has not been told of: it sends it again.
 template <verbs_fabric Fabric>
 task<> verbs_link<Fabric>::tear_down() {
+  take_remaining();
+  if (failure_ != IBV_WC_SUCCESS && failure_ != IBV_WC_WR_FLUSH_ERR) trouble_ = verbs::code_of(failure_);
   if (offered_) ++by_.node.counted.rdsco_connection_replaced;
   if (stage_ == stage::established) static_cast<void>(api_.disconnect(id_));
   loop_.cancel_timer(timer_);

@@ -25,19 +25,30 @@ bool verbs_link<Fabric>::take_completions() noexcept {
   // One actor's share of a turn.
   constexpr int batches_max = 16;
   for (int batch = 0; batch < batches_max; ++batch) {
-    if (found_ == 0) {
-      int const count = queue_.poll(completions_);
-      if (count < 0) return false;
-      if (count == 0) return true;
-      found_ = static_cast<std::size_t>(count);
-    }
-    std::size_t const count = std::exchange(found_, 0u);
-    for (std::size_t at = 0; at < count; ++at)
-      if (!take(completions_[at])) return false;
+    if (!look()) return !broken_;
+    while (taken_ < found_)
+      if (!take(completions_[taken_++])) return false;
     if (!post_receives(false)) return false;
   }
   signal_.raise_next_turn(event_completions);
   return true;
+}
+
+// True where there is a completion that was not taken.
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::look() noexcept {
+  if (taken_ < found_) return true;
+  taken_ = found_ = 0;
+  int const count = queue_.poll(completions_);
+  if (count < 0) broken_ = true;
+  if (count > 0) found_ = static_cast<std::size_t>(count);
+  return count > 0;
+}
+
+// What arrived before the connection ended counts, and acknowledgements most of all: a peer that is gone says nothing twice.
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::take_remaining() noexcept {
+  while (!broken_ && look()) static_cast<void>(take(completions_[taken_++]));
 }
 
 template <verbs_fabric Fabric>
@@ -57,8 +68,15 @@ bool verbs_link<Fabric>::take(ibv_wc const& one) noexcept {
     // Every frame counts, read or not. A header that is short or damaged ends the connection when it is looked at.
     credits_.arrived(std::to_integer<std::uint32_t>(receives_.frame(slot, protocol::header_bytes)[protocol::offset::credit]));
   }
-  if (held_.empty() && by_.may_read()) return take_frame(slot, one.byte_len);
-  return take_early(slot, one.byte_len);
+  // Behind a frame that is no RDS nothing is believed.
+  broken_ = broken_ || !take_arrived(slot, one.byte_len);
+  return !broken_;
+}
+
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::take_arrived(std::uint32_t slot, std::uint32_t bytes) noexcept {
+  if (held_.empty() && by_.may_read()) return take_frame(slot, bytes);
+  return take_early(slot, bytes);
 }
 
 template <verbs_fabric Fabric>
@@ -66,7 +84,8 @@ bool verbs_link<Fabric>::take_held() noexcept {
   while (!held_.empty() && by_.may_read()) {
     held_frame const oldest = held_.front();
     held_.pop_front();
-    if (!take_frame(oldest.slot, oldest.bytes)) return false;
+    broken_ = !take_frame(oldest.slot, oldest.bytes);
+    if (broken_) return false;
   }
   return true;
 }
@@ -142,11 +161,8 @@ bool verbs_link<Fabric>::post_receives(bool all) noexcept {
 
 template <verbs_fabric Fabric>
 bool verbs_link<Fabric>::spin() noexcept {
-  if (found_ != 0) return false;
-  int const count = queue_.poll(completions_);
-  if (count == 0) return false;
-  if (count > 0) found_ = static_cast<std::size_t>(count);
-  if (count < 0) broken_ = true;
+  if (found_ != taken_) return false;
+  if (!look() && !broken_) return false;
   stop_asking();
   signal_.raise(event_completions);
   return true;
@@ -162,7 +178,7 @@ template <verbs_fabric Fabric>
 void verbs_link<Fabric>::before_wait() noexcept {
   stop_asking();
   if (queue_.arm() != 0) broken_ = true;
-  if (broken_ || found_ != 0) return signal_.raise(event_completions);
+  if (broken_ || found_ != taken_) return signal_.raise(event_completions);
   static_cast<void>(spin());
 }
 

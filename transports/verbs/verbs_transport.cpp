@@ -10,18 +10,26 @@ namespace {
 
 constexpr int backlog = 128;
 
-std::error_code from_errno(int answer) noexcept {
+// Nothing of a connection is made yet, so no limit of locked memory is met.
+std::error_code open_error(int answer) noexcept { return answer == -ENOMEM ? errc::out_of_memory : setup_error(answer); }
+
+}  // namespace
+
+std::error_code setup_error(int answer) noexcept {
   switch (-answer) {
     case 0: return {};
     case EADDRINUSE: return errc::address_in_use;
+    case EACCES:
+    case EPERM: return errc::device_not_permitted;
+    case ENOENT:
     case ENODEV:
+    case ENXIO:
+    case ENOSYS:
     case EADDRNOTAVAIL: return errc::no_device;
-    case ENOMEM: return errc::out_of_memory;
+    case ENOMEM: return errc::locked_memory_limit;
     default: return {-answer, std::generic_category()};
   }
 }
-
-}  // namespace
 
 /// Hears requests for one address of the node.
 class verbs_transport::listener final : public verbs::cm_handler {
@@ -31,10 +39,10 @@ class verbs_transport::listener final : public verbs::cm_handler {
   listener& operator=(listener const&) = delete;
   ~listener() { close(); }
 
-  [[nodiscard]] int open(std::uint16_t port) noexcept {
+  [[nodiscard]] int open() noexcept {
     verbs::api& calls = owner_.calls();
     if (int const failed = owner_.manager().create_id(*this, id_)) return failed;
-    if (int const failed = calls.bind_address(id_, endpoint(host_.at, port))) return failed;
+    if (int const failed = calls.bind_address(id_, endpoint(host_.at, owner_.port_of(host_.at)))) return failed;
     return calls.listen(id_, backlog);
   }
   void close() noexcept {
@@ -43,7 +51,11 @@ class verbs_transport::listener final : public verbs::cm_handler {
   [[nodiscard]] rdma_cm_id* id() const noexcept { return id_; }
 
   void cm_event_arrived(verbs::cm_event const& event) noexcept override {
-    if (event.what == verbs::cm_event::kind::connect_request) owner_.requested(host_, event);
+    using kind = verbs::cm_event::kind;
+    if (event.what == kind::connect_request) return owner_.requested(host_, event);
+    if (event.what != kind::device_removed) return;
+    owner_.device_removed(owner_.calls().device_of(id_));
+    close();
   }
 
  private:
@@ -56,7 +68,8 @@ verbs_transport::verbs_transport(node_core& in, std::unique_ptr<verbs::api> call
     : node(in),
       api_(std::move(calls)),
       node_type_(node_type),
-      ended_(in.where),
+      changed_(in.where),
+      retry_(*this),
       manager_(*api_, in.where, this, &watch_ended),
       actors_(in.where) {}
 
@@ -68,36 +81,93 @@ std::uint16_t verbs_transport::port_of(address const& at) const noexcept {
 
 std::error_code verbs_transport::open(local_host& host) {
   if (!manager_open_) {
-    if (int const failed = manager_.open()) return from_errno(failed);
+    if (int const failed = manager_.open()) return open_error(failed);
     manager_open_ = true;
   }
   listeners_.push_back(std::make_unique<listener>(*this, host));
-  if (int const failed = listeners_.back()->open(port_of(host.at))) return from_errno(failed);
+  if (int const failed = listeners_.back()->open()) return open_error(failed);
   ibv_context* const on = api_->device_of(listeners_.back()->id());
   if (on == nullptr) return errc::no_device;
   if (api_->node_type(on) != node_type_) return errc::device_unsuitable;
-  return device_for(on) == nullptr ? std::error_code(errc::device_unsuitable) : std::error_code();
+  verbs::device* opened = nullptr;
+  return open_error(open_device(on, opened));
 }
 
 void verbs_transport::start() {
   started_ = true;
-  if (manager_open_) manager_.start();
+  if (!manager_open_) return;
+  manager_.start();
   for (auto& each : devices_) each->start();
+  actors_.spawn(keep());
+}
+
+int verbs_transport::open_device(ibv_context* native_device, verbs::device*& out) noexcept {
+  for (auto& known : devices_) {
+    if (known->native() != native_device) continue;
+    out = known->removed() ? nullptr : known.get();
+    return known->removed() ? -ENODEV : 0;
+  }
+  if (native_device == nullptr || api_->node_type(native_device) != node_type_) return -ENODEV;
+  try {
+    auto made = std::make_unique<verbs::device>(*api_, node.where, native_device, this, &watch_ended);
+    if (int const failed = made->open()) return failed;
+    devices_.push_back(std::move(made));
+  } catch (std::bad_alloc const&) {
+    return -ENOMEM;
+  }
+  out = devices_.back().get();
+  if (started_) out->start();
+  return 0;
 }
 
 verbs::device* verbs_transport::device_for(ibv_context* native_device) noexcept {
-  for (auto& known : devices_)
-    if (known->native() == native_device) return known.get();
-  if (native_device == nullptr || api_->node_type(native_device) != node_type_) return nullptr;
-  try {
-    auto made = std::make_unique<verbs::device>(*api_, node.where, native_device, this, &watch_ended);
-    if (made->open() != 0) return nullptr;
-    devices_.push_back(std::move(made));
-  } catch (std::bad_alloc const&) {
-    return nullptr;
+  verbs::device* found = nullptr;
+  static_cast<void>(open_device(native_device, found));
+  return found;
+}
+
+void verbs_transport::put(verbs::device& used) noexcept {
+  used.unuse();
+  if (used.removed() && !used.used()) changed_.raise(1);
+}
+
+void verbs_transport::device_removed(ibv_context* native_device) noexcept {
+  for (auto& each : devices_) {
+    if (each->native() != native_device || each->removed()) continue;
+    each->remove();
+    ++node.counted.rdsco_verbs_device_removed;
   }
-  if (started_) devices_.back()->start();
-  return devices_.back().get();
+  changed_.raise(1);
+}
+
+// Whoever removes an adapter waits until everybody has let go of it.
+void verbs_transport::drop_removed() noexcept {
+  for (auto& each : devices_)
+    if (each->removed() && !each->used() && each->running()) each->stop();
+  std::erase_if(devices_, [](auto const& each) { return each->removed() && !each->used() && !each->running(); });
+}
+
+// Nothing tells when the adapter is back.
+void verbs_transport::listen_again() noexcept {
+  bool missing = false;
+  for (auto& each : listeners_) {
+    if (each->id() != nullptr) continue;
+    if (each->open() == 0 && device_for(api_->device_of(each->id())) != nullptr) continue;
+    each->close();
+    missing = true;
+  }
+  if (!missing) return;
+  retry_.when = node.where.now() + node.options.verbs.reconnect_max;
+  node.where.add_timer(retry_);
+}
+
+task<> verbs_transport::keep() {
+  while (!closing_) {
+    drop_removed();
+    listen_again();
+    static_cast<void>(co_await changed_.next());
+  }
+  node.where.cancel_timer(retry_);
 }
 
 std::uint8_t verbs_transport::read_depth(ibv_context* native_device) noexcept {
@@ -117,7 +187,8 @@ int verbs_transport::resolve(rdma_cm_id* id, address const& local, address const
 
 // What the private data claim must be what the connection manager saw, or anybody could speak for anybody.
 bool verbs_transport::acceptable(local_host const& host, address const& peer, protocol::cm_private_data const& told) const noexcept {
-  if (!node.options.allows(peer)) return false;
+  // Between the node's own addresses nothing goes through an adapter.
+  if (!node.options.allows(peer) || node.host(peer) != nullptr) return false;
   if (!protocol::has_content(told)) return true;
   return told.destination == host.at.bytes() && told.source == peer.bytes();
 }
@@ -168,6 +239,8 @@ void verbs_transport::congestion_changed(local_host& host) noexcept {
 }
 
 task<> verbs_transport::close() {
+  closing_ = true;
+  changed_.raise(1);
   for (auto& each : listeners_) each->close();
   for (connection* const each : connections_) each->by->stop();
   co_await actors_.join();
@@ -176,11 +249,12 @@ task<> verbs_transport::close() {
 
 task<> verbs_transport::end_watches() {
   if (manager_.running()) manager_.stop();
-  for (auto& each : devices_) each->stop();
+  for (auto& each : devices_)
+    if (each->running()) each->stop();
   auto const running = [this] {
     return manager_.running() || std::any_of(devices_.begin(), devices_.end(), [](auto const& each) { return each->running(); });
   };
-  while (running()) static_cast<void>(co_await ended_.next());
+  while (running()) static_cast<void>(co_await changed_.next());
   devices_.clear();
 }
 

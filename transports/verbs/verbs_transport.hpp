@@ -10,13 +10,18 @@
 #include "verbs/device.hpp"
 #include "verbs/event_channel.hpp"
 
+#include <rdsco/detail/timer.hpp>
 #include <rdsco/task_group.hpp>
 
 #include <cstdint>
 #include <memory>
+#include <system_error>
 #include <vector>
 
 namespace rdsco::detail {
+
+/// What it means to whoever runs the node that a call failed while something was set up, by -errno.
+[[nodiscard]] std::error_code setup_error(int answer) noexcept;
 
 /// A peer that wants to connect, as the connection manager announced it.
 struct verbs_request {
@@ -50,6 +55,10 @@ class verbs_transport : public transport {
   [[nodiscard]] verbs::event_channel& manager() noexcept { return manager_; }
   /// The device, opened if it was not. Null: it cannot be.
   [[nodiscard]] verbs::device* device_for(ibv_context* native) noexcept;
+  /// A connection has nothing on it any more.
+  void put(verbs::device& used) noexcept;
+  /// The connection manager says so to everybody who is on it: all lets go, and is there again when the adapter is.
+  void device_removed(ibv_context* native) noexcept;
   /// How many remote reads and atomics may be under way at once, each way, as the connection manager counts them.
   [[nodiscard]] std::uint8_t read_depth(ibv_context* native) noexcept;
   [[nodiscard]] int milliseconds_left(time_point deadline) const noexcept;
@@ -67,17 +76,28 @@ class verbs_transport : public transport {
 
  private:
   class listener;
+  struct retry_timer : timer {
+    explicit retry_timer(verbs_transport& of) noexcept
+        : timer([](timer& self) noexcept { watch_ended(&static_cast<retry_timer&>(self).owner); }), owner(of) {}
+    verbs_transport& owner;
+  };
+  [[nodiscard]] int open_device(ibv_context* native, verbs::device*& out) noexcept;
+  [[nodiscard]] task<> keep();
+  void drop_removed() noexcept;
+  void listen_again() noexcept;
   [[nodiscard]] std::uint16_t port_of(address const& at) const noexcept;
   [[nodiscard]] bool acceptable(local_host const& host, address const& peer, protocol::cm_private_data const& told) const noexcept;
   [[nodiscard]] task<> end_watches();
-  static void watch_ended(void* self) noexcept { static_cast<verbs_transport*>(self)->ended_.raise(1); }
+  static void watch_ended(void* self) noexcept { static_cast<verbs_transport*>(self)->changed_.raise(1); }
 
   std::unique_ptr<verbs::api> api_;
   ibv_node_type const node_type_;
-  event_signal ended_;
+  event_signal changed_;  // a watch ended, a device was let go of, or it is time to listen again
+  retry_timer retry_;
   verbs::event_channel manager_;
   bool manager_open_ = false;
   bool started_ = false;
+  bool closing_ = false;
   std::vector<std::unique_ptr<verbs::device>> devices_;
   std::vector<std::unique_ptr<listener>> listeners_;
   std::vector<connection*> connections_;
