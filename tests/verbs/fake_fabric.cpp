@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include <sys/eventfd.h>
@@ -73,6 +74,15 @@ bool fake_fabric::fails() noexcept {
   return fail_in_ != 0 && --fail_in_ == 0;
 }
 
+int fake_fabric::refused(std::string_view call) const {
+  auto const found = faults.refused.find(call);
+  return found == faults.refused.end() ? 0 : found->second;
+}
+
+bool fake_fabric::may_arrive(fake_pair const& to) const noexcept {
+  return !faults.at_last_moment || to.receives_to->armed || to.receives_to == arming_;
+}
+
 bool fake_fabric::is_cut(fake_id const& one) const { return cuts_.contains(std::minmax(one.local.host, one.peer.host)); }
 
 void fake_fabric::cut(address const& one, address const& other, bool on) {
@@ -116,10 +126,24 @@ void fake_fabric::complete(fake_pair& of, bool receive, std::uint64_t number, ib
   to.completions.push_back(made);
   bool const announced = solicited || status != IBV_WC_SUCCESS;
   if (!to.armed || (to.solicited_only && !(announced && rules.announces))) return;
+  announce(to);
+}
+
+void fake_fabric::announce(fake_queue& to) {
   to.armed = false;
   auto& channel = *static_cast<fake_channel*>(to.channel);
   channel.waiting.push_back(&to);
-  channel.ready.set(true);
+  if (!faults.hold_events) channel.ready.set(true);
+}
+
+void fake_fabric::release_events() {
+  for (fake_id* const id : ids_)
+    if (id->pair != nullptr) static_cast<fake_channel*>(id->pair->receives_to->channel)->ready.set(true);
+}
+
+void fake_fabric::tell_disconnected(address const& one, address const& other) {
+  for (fake_id* const id : ids_)
+    if (id->connected && !id->ended && std::minmax(id->local.host, id->peer.host) == std::minmax(one, other)) tell(*id, kind::disconnected);
 }
 
 void fake_fabric::fail_pair(fake_pair& pair, ibv_wc_status first) {
@@ -162,10 +186,14 @@ bool fake_fabric::carry_out(fake_pair& from) {
   if (!from.of->connected || is_cut(*from.of)) return false;
   if (breaks_rules(from, to)) return disconnect(*from.of), true;
   // The adapter tries again and again.
-  if (to.receives.empty()) return false;
+  if (to.receives.empty() || !may_arrive(to)) return false;
   fake_send const sent = std::move(from.sends.front());
   from.sends.pop_front();
   auto const bytes = gathered(sent.from);
+  if (faults.swallow && faults.swallow(sent.request, bytes)) {
+    if ((sent.request.send_flags & IBV_SEND_SIGNALED) != 0) complete(from, false, sent.request.wr_id, IBV_WC_SUCCESS, 0, true);
+    return true;
+  }
   if (on_message) on_message(sent.request, bytes);
   fake_receive const into = std::move(to.receives.front());
   to.receives.pop_front();
@@ -202,11 +230,34 @@ void fake_fabric::run() {
 class fake_api final : public verbs::api {
  public:
   fake_api(fake_fabric& fabric, std::vector<address> addresses) : fabric_(fabric), addresses_(std::move(addresses)) {
-    device_.device = &description_;
     description_.node_type = fabric.node_type;
+    insert_device();
+    fabric_.apis_.push_back(this);
+  }
+  ~fake_api() override { std::erase(fabric_.apis_, this); }
+
+  [[nodiscard]] bool has(address const& one) const { return std::ranges::find(addresses_, one) != addresses_.end(); }
+  [[nodiscard]] std::size_t on_device() const noexcept { return on_device_; }
+  void remove_device() {
+    removed_ = true;
+    for (fake_id* const id : fabric_.ids_) {
+      if (id->verbs != device_) continue;
+      std::erase_if(fabric_.listeners_, [&](auto const& each) { return each.second == id; });
+      if (id->other != nullptr && id->other->pair != nullptr) fabric_.fail_pair(*id->other->pair, IBV_WC_RETRY_EXC_ERR);
+      if (id->pair != nullptr) fabric_.fail_pair(*id->pair, IBV_WC_WR_FLUSH_ERR);
+      fabric_.tell(*id, kind::device_removed);
+    }
+  }
+  void insert_device() {
+    removed_ = false;
+    device_ = &devices_.emplace_back();
+    device_->device = &description_;
   }
 
-  int open_events(rdma_event_channel*& out) noexcept override { return make<fake_events>(out); }
+  int open_events(rdma_event_channel*& out) noexcept override {
+    if (int const failed = fabric_.refused("open_events")) return failed;
+    return make<fake_events>(out);
+  }
   void close_events(rdma_event_channel* events) noexcept override { destroy(static_cast<fake_events*>(events)); }
   int events_descriptor(rdma_event_channel* events) noexcept override { return static_cast<fake_events*>(events)->ready.number(); }
   int next_event(rdma_event_channel* events, verbs::cm_event& out) noexcept override {
@@ -222,6 +273,7 @@ class fake_api final : public verbs::api {
     auto& made = *static_cast<fake_id*>(out);
     made.context = context;
     made.events = static_cast<fake_events*>(events);
+    made.account = &on_device_;
     fabric_.ids_.push_back(&made);
     return 0;
   }
@@ -234,7 +286,7 @@ class fake_api final : public verbs::api {
       fabric_.tell(*ending.other, kind::rejected);
     }
     if (ending.other != nullptr) ending.other->other = nullptr;
-    if (ending.listening) fabric_.listeners_.erase(ending.local);
+    std::erase_if(fabric_.listeners_, [&](auto const& each) { return each.second == &ending; });
     std::erase_if(ending.events->waiting, [&](verbs::cm_event const& each) { return each.id == id || each.listener == id; });
     std::erase(fabric_.ids_, &ending);
     destroy(&ending);
@@ -243,9 +295,10 @@ class fake_api final : public verbs::api {
     if (fabric_.fails()) return -ENOMEM;
     auto& bound = *static_cast<fake_id*>(id);
     bound.local = local;
-    if (std::ranges::find(addresses_, bound.local.host) == addresses_.end()) return -EADDRNOTAVAIL;
+    if (int const failed = fabric_.refused("bind_address")) return failed;
+    if (!has(bound.local.host) || removed_) return -EADDRNOTAVAIL;
     if (fabric_.listeners_.contains(bound.local)) return -EADDRINUSE;
-    bound.verbs = &device_;
+    bound.verbs = device_;
     return 0;
   }
   int listen(rdma_cm_id* id, int) noexcept override {
@@ -257,10 +310,11 @@ class fake_api final : public verbs::api {
   }
   int resolve_address(rdma_cm_id* id, endpoint const& local, endpoint const& peer, int) noexcept override {
     if (fabric_.fails()) return -ENOMEM;
+    if (removed_) return -ENODEV;
     auto& resolves = *static_cast<fake_id*>(id);
     resolves.local = endpoint(local.host, ++fabric_.last_port_);
     resolves.peer = peer;
-    resolves.verbs = &device_;
+    resolves.verbs = device_;
     fabric_.tell(resolves, kind::address_resolved);
     return 0;
   }
@@ -280,6 +334,8 @@ class fake_api final : public verbs::api {
     fake_id& listens = *found->second;
     auto* const made = new fake_id{};
     ++fabric_.alive_;
+    made->account = listens.account;
+    ++*made->account;
     made->events = listens.events;
     made->verbs = listens.verbs;
     made->local = asks.peer;
@@ -301,7 +357,7 @@ class fake_api final : public verbs::api {
     if (accepts.other == nullptr) return -ECONNRESET;
     accepts.connected = accepts.other->connected = true;
     fabric_.tell(*accepts.other, kind::established, fabric_.as_told(with.private_data, reply_bytes));
-    fabric_.tell(accepts, kind::established);
+    if (!fabric_.faults.lose_established) fabric_.tell(accepts, kind::established);
     fabric_.run();
     return 0;
   }
@@ -346,12 +402,20 @@ class fake_api final : public verbs::api {
     return destroy(&ending), 0;
   }
   int request_notification(ibv_cq* queue, bool solicited_only) noexcept override {
+    if (fabric_.fails()) return -ENOMEM;
+    outside const own(fabric_);
     auto& arms = *static_cast<fake_queue*>(queue);
+    fabric_.arming_ = &arms;
+    fabric_.run();
+    fabric_.arming_ = nullptr;
     arms.armed = true;
     arms.solicited_only = solicited_only;
+    if (fabric_.faults.spurious_events) fabric_.announce(arms);
+    fabric_.run();
     return 0;
   }
   int next_queue_event(ibv_comp_channel* channel, void*& context) noexcept override {
+    outside const own(fabric_);
     auto& from = *static_cast<fake_channel*>(channel);
     if (from.waiting.empty()) return from.ready.set(false), -EAGAIN;
     ++from.waiting.front()->taken;
@@ -361,8 +425,10 @@ class fake_api final : public verbs::api {
   }
   void acknowledge_queue_events(ibv_cq* queue, unsigned count) noexcept override { static_cast<fake_queue*>(queue)->acknowledged += count; }
   int poll(ibv_cq* queue, std::span<ibv_wc> out) noexcept override {
+    outside const own(fabric_);
     auto& from = static_cast<fake_queue*>(queue)->completions;
     std::size_t const count = std::min(out.size(), from.size());
+    if (count != 0 && fabric_.fail_poll_in_ != 0 && --fabric_.fail_poll_in_ == 0) return -EIO;
     std::copy_n(from.begin(), count, out.begin());
     from.erase(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count));
     return static_cast<int>(count);
@@ -381,6 +447,7 @@ class fake_api final : public verbs::api {
   }
   void destroy_queue_pair(rdma_cm_id* id) noexcept override { destroy(std::exchange(static_cast<fake_id*>(id)->pair, nullptr)); }
   int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept override {
+    outside const own(fabric_);
     auto& to = *static_cast<fake_pair*>(pair);
     for (ibv_send_wr const* each = first; each != nullptr; each = each->next) {
       if (fabric_.fails() || to.sends.size() + to.unsignaled >= to.send_max) return fabric_.run(), -ENOMEM;
@@ -393,6 +460,7 @@ class fake_api final : public verbs::api {
     return fabric_.run(), 0;
   }
   int post_receive(ibv_qp* pair, ibv_recv_wr* first) noexcept override {
+    outside const own(fabric_);
     auto& to = *static_cast<fake_pair*>(pair);
     for (ibv_recv_wr const* each = first; each != nullptr; each = each->next) {
       if (fabric_.fails() || to.receives.size() >= to.receive_max) return -ENOMEM;
@@ -405,28 +473,62 @@ class fake_api final : public verbs::api {
     return fabric_.run(), 0;
   }
 
-  int register_memory(ibv_pd*, void*, std::size_t, int, ibv_mr*& out) noexcept override { return make<ibv_mr>(out); }
+  int register_memory(ibv_pd*, void*, std::size_t, int, ibv_mr*& out) noexcept override {
+    if (int const failed = fabric_.refused("register_memory")) return failed;
+    return make<ibv_mr>(out);
+  }
   int deregister_memory(ibv_mr* region) noexcept override { return destroy(region), 0; }
 
  private:
+  // Channels of the connection manager belong to no device.
+  template <class T>
+  static constexpr bool of_device = !std::is_same_v<T, fake_events>;
+
+  struct outside {
+    explicit outside(fake_fabric& of) noexcept : fabric(of) {
+      if (fabric.outside != nullptr) fabric.outside(true);
+    }
+    ~outside() {
+      if (fabric.outside != nullptr) fabric.outside(false);
+    }
+    outside(outside const&) = delete;
+    outside& operator=(outside const&) = delete;
+    fake_fabric& fabric;
+  };
+
   template <class T, class Base>
   int make(Base*& out) noexcept {
     if (fabric_.fails()) return -ENOMEM;
+    if (removed_ && of_device<T> && !std::is_same_v<T, fake_id>) return -EIO;
     out = new T{};
     ++fabric_.alive_;
+    on_device_ += of_device<T>;
     return 0;
   }
   template <class T>
   void destroy(T* what) noexcept {
     delete what;
     --fabric_.alive_;
+    on_device_ -= of_device<T>;
   }
 
   fake_fabric& fabric_;
   std::vector<address> addresses_;
   ibv_device description_{};
-  ibv_context device_{};
+  std::deque<ibv_context> devices_;  // the last one is in
+  ibv_context* device_ = nullptr;
+  bool removed_ = false;
+  std::size_t on_device_ = 0;
 };
+
+fake_api* fake_fabric::api_of(address const& of) const {
+  auto const found = std::ranges::find_if(apis_, [&](fake_api const* each) { return each->has(of); });
+  return found == apis_.end() ? nullptr : *found;
+}
+
+void fake_fabric::remove_device(address const& of) { api_of(of)->remove_device(); }
+void fake_fabric::restore_device(address const& of) { api_of(of)->insert_device(); }
+std::size_t fake_fabric::alive_on(address const& of) const { return api_of(of)->on_device(); }
 
 std::unique_ptr<verbs::api> fake_fabric::host(std::vector<address> addresses) {
   return std::make_unique<fake_api>(*this, std::move(addresses));

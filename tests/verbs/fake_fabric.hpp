@@ -17,6 +17,7 @@
 
 namespace rdsco::test {
 
+class fake_api;
 struct fake_pair;
 struct fake_id;
 
@@ -76,6 +77,7 @@ struct fake_pair : ibv_qp {
 };
 
 struct fake_id : rdma_cm_id {
+  std::size_t* account = nullptr;  // objects on its device
   fake_events* events = nullptr;
   endpoint local, peer;
   fake_id* other = nullptr;  // the connected end, or the one that is being asked
@@ -117,7 +119,38 @@ class fake_fabric {
   void break_connections(address const& one, address const& other, ibv_wc_status status = IBV_WC_RETRY_EXC_ERR);
   /// The call number `count` from now on that can fail does, with -ENOMEM; 0: none.
   void fail_call(std::uint64_t count) noexcept { fail_in_ = count; }
+  /// Likewise the poll number `count` from now on that would have brought something; completions stay where they are.
+  void fail_poll(std::uint64_t count) noexcept { fail_poll_in_ = count; }
+  /// A call that is to fail has not been reached.
+  [[nodiscard]] bool failing() const noexcept { return fail_in_ != 0 || fail_poll_in_ != 0; }
   [[nodiscard]] std::uint64_t calls() const noexcept { return calls_; }
+
+  /// What an adapter, a driver or a wire may do at its worst. All off at first.
+  struct faults {
+    /// A message that this takes is acknowledged to its sender and reaches no memory.
+    std::function<bool(ibv_send_wr const&, std::span<std::byte const>)> swallow;
+    /// Messages arrive just before their queue is armed: they make no event.
+    bool at_last_moment = false;
+    /// A queue that is armed has an event at once, without a completion.
+    bool spurious_events = false;
+    /// Nobody hears of a queue's event until release_events().
+    bool hold_events = false;
+    /// The accepting side never hears that the connection is established.
+    bool lose_established = false;
+    /// Calls that fail for as long as they stand here, and with what.
+    std::map<std::string_view, int> refused;
+  } faults;
+  void release_events();
+  /// The connection manager tells both ends that they are disconnected, and no completion does.
+  void tell_disconnected(address const& one, address const& other);
+  /// The adapter of a host is pulled out: its identifiers hear of it, its connections are dead, and nothing can be made on it.
+  void remove_device(address const& of);
+  /// Another one is put in.
+  void restore_device(address const& of);
+  /// Objects that a host has on its adapter.
+  [[nodiscard]] std::size_t alive_on(address const& of) const;
+  /// Called around what the fake does of its own, beginning and end: it allocates where an adapter does not.
+  void (*outside)(bool begins) noexcept = nullptr;
 
   /// Objects of every kind that exist. 0 once all nodes are closed.
   [[nodiscard]] std::size_t alive() const noexcept { return alive_; }
@@ -135,6 +168,10 @@ class fake_fabric {
   friend struct fake_access;
 
   [[nodiscard]] bool fails() noexcept;
+  [[nodiscard]] int refused(std::string_view call) const;
+  [[nodiscard]] bool may_arrive(fake_pair const& to) const noexcept;
+  void announce(fake_queue& to);
+  [[nodiscard]] fake_api* api_of(address const& of) const;
   [[nodiscard]] bool is_cut(fake_id const& one) const;
   void run();
   [[nodiscard]] bool carry_out(fake_pair& from);
@@ -148,7 +185,10 @@ class fake_fabric {
   std::map<endpoint, fake_id*> listeners_;
   std::vector<fake_id*> ids_;
   std::set<std::pair<address, address>> cuts_;
+  std::vector<fake_api*> apis_;
+  fake_queue const* arming_ = nullptr;
   std::uint64_t fail_in_ = 0;
+  std::uint64_t fail_poll_in_ = 0;
   std::uint64_t calls_ = 0;
   std::size_t alive_ = 0;
   std::uint16_t last_port_ = 1024;
