@@ -174,7 +174,7 @@ class system_api final : public api {
   }
 
   int register_memory(ibv_pd* domain, void* memory, std::size_t bytes, int access, ibv_mr*& out) noexcept override {
-    return made(::ibv_reg_mr(domain, memory, bytes, access), out);
+    return made(::ibv_reg_mr(domain, memory, bytes, static_cast<unsigned>(access)), out);
   }
   int deregister_memory(ibv_mr* region) noexcept override { return from_answer(::ibv_dereg_mr(region)); }
 };
