@@ -37,14 +37,18 @@ char const* text_of(ibv_wc_status status) noexcept {
   }
 }
 
+// Only what an enumeration can hold may become one.
+bool known(int value) noexcept { return value >= IBV_WC_SUCCESS && value <= IBV_WC_TM_RNDV_INCOMPLETE; }
+
 class completion_error_category final : public std::error_category {
  public:
   char const* name() const noexcept override { return "rdsco.verbs"; }
   std::string message(int value) const override {
-    char const* const text = text_of(static_cast<ibv_wc_status>(value));
+    char const* const text = known(value) ? text_of(static_cast<ibv_wc_status>(value)) : nullptr;
     return text != nullptr ? text : "the adapter reports status " + std::to_string(value) + ", which these verbs do not know";
   }
   std::error_condition default_error_condition(int value) const noexcept override {
+    if (!known(value)) return std::errc::io_error;
     switch (static_cast<ibv_wc_status>(value)) {
       case IBV_WC_SUCCESS: return {};
       case IBV_WC_LOC_LEN_ERR: return std::errc::message_size;

@@ -19,7 +19,7 @@ using namespace rdsco;
 
 namespace {
 
-constexpr std::array<std::pair<errc, std::errc>, 24> equivalents{{
+constexpr std::array<std::pair<errc, std::errc>, 26> equivalents{{
     {errc::canceled, std::errc::operation_canceled},
     {errc::timed_out, std::errc::timed_out},
     {errc::withdrawn, std::errc::operation_canceled},

@@ -50,7 +50,7 @@ void scatter(std::vector<std::byte> const& bytes, std::vector<ibv_sge> const& in
   std::size_t at = 0;
   for (ibv_sge const& each : into) {
     std::size_t const count = std::min<std::size_t>(each.length, bytes.size() - at);
-    std::memcpy(reinterpret_cast<void*>(each.addr), bytes.data() + at, count);
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), count, reinterpret_cast<std::byte*>(each.addr));
     at += count;
   }
 }

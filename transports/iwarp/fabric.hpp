@@ -3,10 +3,13 @@
 
 #include "transports/verbs/fabric.hpp"
 
+#include <string_view>
+
 namespace rdsco::detail {
 
 /// iWARP: RDMA over TCP.
 struct iwarp_fabric {
+  static constexpr std::string_view name = "iwarp";
   static constexpr fabric_capabilities capabilities = [] {
     fabric_capabilities can;
     can.node_type = IBV_NODE_RNIC;

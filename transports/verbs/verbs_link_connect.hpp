@@ -90,7 +90,7 @@ void verbs_link<Fabric>::note_end(verbs::cm_event const& event) noexcept {
     case kind::rejected: trouble_ = std::make_error_code(std::errc::connection_refused); break;
     case kind::failed: trouble_ = std::make_error_code(std::errc::host_unreachable); break;
     case kind::device_removed: trouble_ = errc::no_device; break;
-    default: trouble_ = errc::connection_lost; break;
+    default: trouble_ = std::make_error_code(std::errc::connection_reset); break;
   }
 }
 
@@ -167,7 +167,7 @@ task<bool> verbs_link<Fabric>::go_through_stages() {
   done = co_await stage_is_over(stage::connecting, deadline);
   if (!done) co_return false;
   bool const is_rds = take_reply();
-  if (!is_rds) trouble_ = errc::bad_frame;
+  if (!is_rds) trouble_ = std::make_error_code(std::errc::bad_message);
   co_return is_rds;
 }
 
