@@ -71,7 +71,7 @@ TEST_CASE("two thousand datagrams allocate nothing") {
   for (until const what : {until::accepted, until::acknowledged}) {
     for (std::size_t const bytes : {std::size_t{0}, std::size_t{64}, std::size_t{20'000}}) {
       INFO(bytes << (what == until::accepted ? " bytes, accepted" : " bytes, acknowledged"));
-      two_on_fabric w({}, buffers);
+      two_on<fake_ib> w({}, buffers);
       w.fabric.outside = &count_apart;
       std::size_t const deepest = bytes == 0 ? 3 * burst : 3 * (buffer_bytes / bytes + 1);
       for (node* const each : {&w.near, &w.far}) {

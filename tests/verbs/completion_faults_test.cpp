@@ -33,7 +33,7 @@ TEST_CASE("every status of a completion ends the connection, and nothing is lost
   for (ibv_wc_status const status : {IBV_WC_WR_FLUSH_ERR, IBV_WC_RETRY_EXC_ERR, IBV_WC_RNR_RETRY_EXC_ERR, IBV_WC_REM_OP_ERR, IBV_WC_LOC_LEN_ERR,
                                      IBV_WC_LOC_PROT_ERR, IBV_WC_FATAL_ERR, IBV_WC_GENERAL_ERR}) {
     INFO("status " << status);
-    two_on_fabric w(quick_and_small());
+    two_on<fake_ib> w(quick_and_small());
     at_every(w, 37, [&w, status] { w.fabric.break_connections(near_host, far_host, status); });
     exchange(w, 60);
     w.fabric.on_message = nullptr;
@@ -43,7 +43,7 @@ TEST_CASE("every status of a completion ends the connection, and nothing is lost
 }
 
 TEST_CASE("the tables say why a connection ended, and nothing while it is up") {
-  two_on_fabric w(quick());
+  two_on<fake_ib> w(quick());
   exchange(w, 4);
   CHECK(trouble_of(w.near).empty());
   w.fabric.break_connections(near_host, far_host, IBV_WC_RETRY_EXC_ERR);
@@ -58,7 +58,7 @@ TEST_CASE("disconnected: before the failed completions, behind them, and without
   enum class order { before, behind, alone };
   for (order const which : {order::before, order::behind, order::alone}) {
     INFO("order " << static_cast<int>(which));
-    two_on_fabric w(quick_and_small());
+    two_on<fake_ib> w(quick_and_small());
     at_every(w, 41, [&w, which] {
       if (which != order::behind) w.fabric.tell_disconnected(near_host, far_host);
       if (which != order::alone) w.fabric.break_connections(near_host, far_host, IBV_WC_WR_FLUSH_ERR);
@@ -72,7 +72,7 @@ TEST_CASE("disconnected: before the failed completions, behind them, and without
 
 TEST_CASE("an acknowledgement that arrived before the connection ended counts") {
   for (int turn = 0; turn < 5; ++turn) {
-    two_on_fabric w(quick());
+    two_on<fake_ib> w(quick());
     exchange(w, 1);
     // The peer takes the datagram, says so, and is gone for good; that it is gone is heard of first.
     bool acknowledged = false;
@@ -92,7 +92,7 @@ TEST_CASE("an acknowledgement that arrived before the connection ended counts") 
 }
 
 TEST_CASE("nobody tells the accepting side that the connection is established: the first message does") {
-  two_on_fabric w(quick());
+  two_on<fake_ib> w(quick());
   w.fabric.faults.lose_established = true;
   exchange(w, 20);
   CHECK(w.near.counters().rdsco_connect_failed == 0);
@@ -100,7 +100,7 @@ TEST_CASE("nobody tells the accepting side that the connection is established: t
 }
 
 TEST_CASE("messages that come just before their queue is armed make no event, and are found") {
-  two_on_fabric w(quick_and_small());
+  two_on<fake_ib> w(quick_and_small());
   w.fabric.faults.at_last_moment = true;
   for (int turn = 0; turn < 20; ++turn) {
     INFO("turn " << turn);
@@ -110,14 +110,14 @@ TEST_CASE("messages that come just before their queue is armed make no event, an
 }
 
 TEST_CASE("events without a completion") {
-  two_on_fabric w(quick_and_small());
+  two_on<fake_ib> w(quick_and_small());
   w.fabric.faults.spurious_events = true;
   exchange(w, 60);
   CHECK(w.near.counters().conn_reset == 0);
 }
 
 TEST_CASE("events long after their completions") {
-  two_on_fabric w(quick_and_small());
+  two_on<fake_ib> w(quick_and_small());
   w.fabric.faults.hold_events = true;
   bool done = false;
   auto const release = [](two_on_fabric& on, bool& ended) -> task<> {
@@ -143,7 +143,7 @@ TEST_CASE("events long after their completions") {
 }
 
 TEST_CASE("a send that is cancelled while its bytes are under way: its completion comes behind it, and so does what follows") {
-  two_on_fabric w(quick_and_small());
+  two_on<fake_ib> w(quick_and_small());
   exchange(w, 1);
   for (std::size_t const bytes : {std::size_t{100}, std::size_t{60'000}}) {
     INFO(bytes << " bytes");

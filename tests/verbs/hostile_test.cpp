@@ -18,10 +18,10 @@ constexpr std::uint16_t bound_port = 4000;
 address const own_host = at("10.0.0.1");
 endpoint const listener = endpoint(own_host, verbs_options().port_v4);
 
-struct attacked : two_on_fabric {
+struct attacked : two_on<fake_ib> {
   raw_verbs_peer peer{fabric, at("10.0.0.9")};
 
-  explicit attacked(socket_options const& buffers = {}) : two_on_fabric(quick(), buffers) { exchange(*this, 8); }
+  explicit attacked(socket_options const& buffers = {}) : two_on(quick(), buffers) { exchange(*this, 8); }
   ~attacked() {
     exchange(*this, 8);
     for (auto const& row : near.tables().connections) {

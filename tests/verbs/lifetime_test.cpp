@@ -82,7 +82,7 @@ TEST_CASE("nodes destroyed under load, at another moment each time, leave nothin
 
 TEST_CASE("a node closed under load holds no byte") {
   for (unsigned turns : {1u, 10u, 50u, 100u}) {
-    two_on_fabric w(quick_and_small());
+    two_on<fake_ib> w(quick_and_small());
     {
       task_group load(w.where);
       load.spawn(send_endlessly(w.from, w.into.local(), until::accepted));
@@ -99,7 +99,7 @@ TEST_CASE("a node closed under load holds no byte") {
 }
 
 TEST_CASE("an adapter that acknowledges what never reached memory, and then dies: nothing is lost") {
-  two_on_fabric w(quick_and_small());
+  two_on<fake_ib> w(quick_and_small());
   exchange(w, 3);
   std::uint64_t messages = 0, swallowed = 0;
   bool dying = false;
@@ -123,7 +123,7 @@ TEST_CASE("an adapter that acknowledges what never reached memory, and then dies
 }
 
 TEST_CASE("an adapter that is pulled out is let go of, and the node carries on when there is one again") {
-  two_on_fabric w(quick());
+  two_on<fake_ib> w(quick());
   exchange(w, 8);
   for (int turn = 0; turn < 5; ++turn) {
     INFO("turn " << turn);
@@ -153,7 +153,7 @@ TEST_CASE("an adapter that is pulled out is let go of, and the node carries on w
 TEST_CASE("an adapter is pulled out while connections are asked for, and again before it was let go of") {
   for (unsigned turns = 0; turns < 30; ++turns) {
     INFO(turns << " turns");
-    two_on_fabric w(quick());
+    two_on<fake_ib> w(quick());
     REQUIRE(!w.from.try_send_to(pattern(0, 0), w.into.local()));
     REQUIRE(!w.into.try_send_to(pattern(0, 0), w.from.local()));
     for (unsigned turn = 0; turn < turns; ++turn) static_cast<void>(w.where.poll());
@@ -169,7 +169,7 @@ TEST_CASE("an adapter is pulled out while connections are asked for, and again b
 }
 
 TEST_CASE("a node is closed while its adapter is out") {
-  two_on_fabric w(quick());
+  two_on<fake_ib> w(quick());
   exchange(w, 8);
   w.fabric.remove_device(near_host);
   for (int some = 0; some < 5; ++some) static_cast<void>(w.where.poll());

@@ -74,7 +74,7 @@ TEST_CASE("somebody else listens already, and anything else is said as the syste
 }
 
 TEST_CASE("the limit of locked memory is met when a connection is made: it is counted, the tables say what to do, and no send is lost") {
-  two_on_fabric w(quick());
+  two_on<fake_ib> w(quick());
   w.fabric.faults.refused["register_memory"] = -ENOMEM;
   REQUIRE(!w.from.try_send_to(pattern(0, exchanged_size(0)), w.into.local()));
   REQUIRE(comes_true(w.where, [&] { return w.near.counters().rdsco_verbs_setup_failed >= 3; }));
@@ -88,7 +88,7 @@ TEST_CASE("the limit of locked memory is met when a connection is made: it is co
 }
 
 TEST_CASE("a peer that is not there: the tables say so") {
-  two_on_fabric w(quick());
+  two_on<fake_ib> w(quick());
   w.into.close();
   block_on(w.where, w.far.close());
   w.far = node();
