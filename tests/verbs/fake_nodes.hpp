@@ -86,8 +86,8 @@ class two_on_fabric {
     }
   }
   task<> close_both() {
-    co_await near.close();
-    co_await far.close();
+    co_await near.close(0ns);
+    co_await far.close(0ns);
   }
 
  private:
