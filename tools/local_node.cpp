@@ -3,6 +3,7 @@
 
 #include "loop/socket_address.hpp"
 #include "tools/failure.hpp"
+#include "tools/transport_choice.hpp"
 
 #include <fmt/core.h>
 
@@ -39,12 +40,19 @@ std::string why_not_open(std::error_code why, address const& own, std::uint16_t 
   return fmt::format("cannot open a node at {}: {}", host, why.message());
 }
 
+std::string why_not_open(std::error_code why, address const& own, std::string const& transport) {
+  if (why == errc::address_in_use)
+    return fmt::format("RDS over {} at {} is taken: unload the kernel's rds_rdma module, or end the other rdsco process", transport,
+                       own.to_string());
+  return fmt::format("cannot open a node at {} over {}: {}", own.to_string(), transport, why.message());
+}
+
 }  // namespace
 
-node open_node(loop& where, address const& own, node_options options) {
-  options.own(own);
+node open_node(loop& where, address const& at, node_options options, std::string const& transport) {
+  own(options, at, transport);
   auto opened = node::open(where, options);
-  if (opened.ec) throw failure(why_not_open(opened.ec, own, options.tcp.port));
+  if (opened.ec) throw failure(transport == tcp::name ? why_not_open(opened.ec, at, options.tcp.port) : why_not_open(opened.ec, at, transport));
   return std::move(opened.data);
 }
 

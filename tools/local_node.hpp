@@ -13,8 +13,8 @@ namespace rdsco::tools {
 /// Errors: throws failure.
 [[nodiscard]] address source_towards(address const& peer);
 
-/// Opens a node that owns `own`. Errors: throws failure, saying who may be in the way.
-[[nodiscard]] node open_node(loop& where, address const& own, node_options options);
+/// Opens a node that owns `own` with that transport. Errors: throws failure, saying who may be in the way.
+[[nodiscard]] node open_node(loop& where, address const& own, node_options options, std::string const& transport);
 /// Binds a socket. Errors: throws failure.
 [[nodiscard]] socket bind_socket(node& on, endpoint const& at, socket_options const& options);
 /// The statistics of `on` at `path`; nothing where it is empty. Errors: throws failure.

@@ -6,6 +6,7 @@
 #include "tools/host_name.hpp"
 #include "tools/interrupt.hpp"
 #include "tools/local_node.hpp"
+#include "tools/transport_choice.hpp"
 
 #include <rdsco/block_on.hpp>
 #include <rdsco/sleep.hpp>
@@ -175,6 +176,7 @@ CLI::App* describe(CLI::App& app, ping_options& options) {
   command->add_option("-I,--source", options.source, "Ask from this address of this host; else from where routing would")->type_name("HOST");
   add_type_of_service(*command, "-Q,--tos", options.type_of_service);
   add_port(*command, "--port", options.tcp_port, "TCP port of RDS at both ends");
+  add_transport(*command, options.transport);
   command->add_option("dst", options.peer, "The host to ask: a name, or an address such as 10.0.0.1, fd00::1 or fe80::1%eth0")->type_name("HOST")->required();
   command->footer("Prints ` number: time usec` for each answer, and the same with ` ERROR: why` for a ping that has none. Exit status: 0 when at least one came, 1 when none came, 2 wrong arguments.");
   return command;
@@ -188,7 +190,7 @@ int run_ping(ping_options const& options) {
   subnet only;
   only.base = peer;
   settings.allow(only);
-  node on = open_node(where, source, settings);
+  node on = open_node(where, source, settings, options.transport);
   std::uint64_t answers = 0;
   {
     pinger asking(where, on, source, peer, options);
@@ -196,6 +198,11 @@ int run_ping(ping_options const& options) {
   }
   block_on(where, on.close());
   if (answers > 0) return exit_success;
+  if (options.transport != tcp::name) {
+    fmt::print(stderr, "rdsco ping: no answer from {} over {}. Is an RDS node there (the kernel: modprobe rds_rdma), and may {} talk to it?\n",
+               peer.to_string(), options.transport, source.to_string());
+    return exit_failure;
+  }
   fmt::print(stderr, "rdsco ping: no answer from {}. Is an RDS node there (the kernel: modprobe rds_tcp), reachable at TCP port {}, and may "
              "{} talk to it?\n", peer.to_string(), options.tcp_port, source.to_string());
   return exit_failure;

@@ -18,6 +18,7 @@ struct ping_options {
   std::chrono::nanoseconds patience{std::chrono::seconds(5)};  ///< what is not answered within it counts as lost
   unsigned type_of_service = 0;
   std::uint16_t tcp_port = 16385;
+  std::string transport = "tcp";
 
   ping_options() = default;
 };

@@ -4,6 +4,7 @@
 #include "tools/arguments.hpp"
 #include "tools/failure.hpp"
 #include "tools/stress_session.hpp"
+#include "tools/transport_choice.hpp"
 
 #include <rdsco/block_on.hpp>
 
@@ -34,6 +35,7 @@ void describe_rest(CLI::App& command, stress_options& options) {
   command.add_flag("-z", options.summary_only, "No row each second, the summary only");
   command.add_flag("--json", options.json, "The summary as JSON, and nothing else");
   add_port(command, "--port", options.tcp_port, "TCP port of RDS at both ends");
+  add_transport(command, options.transport);
   command.add_flag("--protocol-2.0.6", options.old_protocol, "Agree as rds-stress 2.0.6 does, which has no -Q");
   add_subnets(command, "--allow", options.allowed, "Passive end: hosts that may take part (may be given several times); default all");
   add_number(command, "--connect-retries", options.connect_retries, 0, UINT32_MAX, "Seconds to go on trying to reach the passive end", "SECONDS");

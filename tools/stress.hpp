@@ -26,6 +26,7 @@ struct stress_options {
   unsigned type_of_service = 0;
   bool simplex = false, summary_only = false, json = false, verify = true, old_protocol = false;
   std::uint16_t tcp_port = 16385;
+  std::string transport = "tcp";
   std::vector<subnet> allowed;
   unsigned connect_retries = 5;
   std::chrono::nanoseconds patience{std::chrono::seconds(30)};

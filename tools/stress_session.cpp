@@ -74,7 +74,7 @@ void stress_session::open(address const& own) {
     settings.allow(subnet::parse("0.0.0.0/0").value()).allow(subnet::parse("::/0").value());
   }
   own_ = own;
-  node_ = open_node(where_, own, settings);
+  node_ = open_node(where_, own, settings, options_.transport);
   stats_ = serve_stats(where_, node_, options_.stats_path);
 }
 

@@ -101,6 +101,14 @@ def pings(fabric, hosts):
     check(facts["answered"] == 10, facts)
 
 
+def the_command(fabric, hosts):
+    """rdsco ping, as a person types it."""
+    command = [fabric.options.rdsco, "ping", "--transport", "ib", "-c", "5", "-i", "100ms", "-I", hosts[0], hosts[1]]
+    status, output, errors = fabric.our_guest.run(command, timeout=PATIENCE)
+    answers = [line for line in output.decode().splitlines() if line.endswith("usec")]
+    check(status == 0 and len(answers) == 5, output, errors)
+
+
 def both_begin_at_once(fabric, hosts):
     """Neither knows the other: both connect, and reject each other until one gives way."""
     flow = ("--sizes", "0,100,5000", "--count", COUNT, "--expect", COUNT)
@@ -151,7 +159,7 @@ def we_are_killed(fabric, hosts):
     check(acknowledged <= begin and end == far - 1 and flow["received"] == begin + 100, acknowledged, flow)
 
 
-CASES = ((we_connect, V4), (the_kernel_connects, V4), (pings, V4), (both_begin_at_once, V4), (readers_that_stop, V4), (we_are_killed, V4),
+CASES = ((we_connect, V4), (the_kernel_connects, V4), (pings, V4), (the_command, V4), (both_begin_at_once, V4), (readers_that_stop, V4), (we_are_killed, V4),
          (we_connect, V6), (the_kernel_connects, V6), (both_begin_at_once, V6))
 
 
@@ -159,6 +167,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--afrds", required=True, type=os.path.abspath)
     parser.add_argument("--peer-binary", required=True, type=os.path.abspath)
+    parser.add_argument("--rdsco", required=True, type=os.path.abspath, help="the rdsco command")
     parser.add_argument("--kernel", default="6.1")
     parser.add_argument("case", nargs="*")
     options = parser.parse_args()
