@@ -107,10 +107,10 @@ class Wire:
 
     def cut(self):
         """Nothing passes either way until join(): no end of a connection is heard of at the other end."""
-        self.session.native.run("ip link set tap0 down")
+        self.session.native.run(f"ip link set {self.session.wire_device} down")
 
     def join(self):
-        self.session.native.run("ip link set tap0 up")
+        self.session.native.run(f"ip link set {self.session.wire_device} up")
 
     def lost_by_kernel(self, what, lost, counters, facts):
         self.kernel_losses.append((what, lost))
@@ -201,6 +201,7 @@ def arguments(description):
     parser.add_argument("--afrds", required=True, type=os.path.abspath, help="the program rdsco_afrds")
     parser.add_argument("--peer-binary", required=True, type=os.path.abspath, help="the program rdsco_kernel_peer")
     parser.add_argument("--kernel", default="6.1")
+    parser.add_argument("--paired", action="store_true", help="our side in a guest of its own, as where no TAP can be made")
     parser.add_argument("case", nargs="*", help="names of cases (default all)")
     return parser
 
@@ -218,10 +219,22 @@ def each_address(case, addresses, afterwards=None):
     return cases
 
 
-def run(options, cases):
+def open_session(options, native):
+    """Our side runs natively; where that is not possible, and the scenario does not need it, in a guest of its own."""
+    try:
+        if not options.paired:
+            return lab.Session(options.kernel, tap=True)
+    except lab.Unavailable as reason:
+        if native:
+            raise
+        say(f"our side runs in a guest, too: {reason}")
+    return lab.PairedSession(options.kernel)
+
+
+def run(options, cases, native=False):
     """Runs the cases in one guest, each on a kernel that knows nothing of the one before; returns the exit status."""
     try:
-        with lab.Session(options.kernel, tap=True) as session:
+        with open_session(options, native) as session:
             return run_in(Wire(session, options), cases, options.case)
     except lab.Unavailable as reason:
         say(f"not run: {reason}")

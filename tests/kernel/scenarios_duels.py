@@ -61,7 +61,7 @@ def duels(wire):
 def main():
     parser = arguments(__doc__)
     parser.add_argument("--duels", type=int, default=20, help="in each address order, and a quarter of them over IPv6")
-    return run(parser.parse_args(), [duels])
+    return run(parser.parse_args(), [duels], native=True)  # it aims at a process id
 
 
 sys.exit(main())

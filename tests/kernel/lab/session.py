@@ -15,12 +15,35 @@ from .native import Native
 from .service import PREFIX, Service, own_sessions
 
 
-class Session:
+class TcpPeer:
+    """What a session can ask of the kernel's RDS over TCP in `self.guest`."""
+
+    def restart_rds(self):
+        """A kernel that has never heard of its peers: only unloading forgets sequence numbers and connections.
+
+        Every AF_RDS socket of the guest must be closed first.
+        """
+        status, _, errors = self.guest.run("rmmod rds_tcp rds && modprobe rds_tcp", timeout=PATIENCE, directory="/")
+        if status != 0:
+            raise LabError(f"rds_tcp cannot be reloaded: {errors.decode(errors='replace').strip()}")
+
+    def reset_tcp(self):
+        """Resets (RST) the established connections of RDS over TCP in the guest; returns how many there were."""
+        filter_ = "( sport = :16385 or dport = :16385 )"
+        status, output, errors = self.guest.run(f"ss -H -K -n -t state established '{filter_}'", timeout=PATIENCE, directory="/")
+        if status != 0:
+            raise LabError(f"ss failed in the guest: {errors.decode(errors='replace').strip()}")
+        return len(output.splitlines())
+
+
+class Session(TcpPeer):
     """`with Session(kernel="6.1", tap=True) as lab:` boots; the end of the block removes everything.
 
     lab.guest.run / lab.guest.start   commands in the guest
     lab.native.run / lab.native.start the same for native commands in the namespace at the other end of the wire
     """
+
+    wire_device = network.Network.device
 
     def __init__(self, kernel="6.1", *, tap=False, smp=1, memory=512, accel="tcg", terminal=False, rds=None, mtu=1500,
                  native_addresses=network.NATIVE_ADDRESSES, guest_addresses=network.GUEST_ADDRESSES):
@@ -61,23 +84,6 @@ class Session:
             self.network.close()
             self.network = None
         shutil.rmtree(self.directory, ignore_errors=True)
-
-    def restart_rds(self):
-        """A kernel that has never heard of its peers: only unloading forgets sequence numbers and connections.
-
-        Every AF_RDS socket of the guest must be closed first.
-        """
-        status, _, errors = self.guest.run("rmmod rds_tcp rds && modprobe rds_tcp", timeout=PATIENCE, directory="/")
-        if status != 0:
-            raise LabError(f"rds_tcp cannot be reloaded: {errors.decode(errors='replace').strip()}")
-
-    def reset_tcp(self):
-        """Resets (RST) the established connections of RDS over TCP in the guest; returns how many there were."""
-        filter_ = "( sport = :16385 or dport = :16385 )"
-        status, output, errors = self.guest.run(f"ss -H -K -n -t state established '{filter_}'", timeout=PATIENCE, directory="/")
-        if status != 0:
-            raise LabError(f"ss failed in the guest: {errors.decode(errors='replace').strip()}")
-        return len(output.splitlines())
 
     def _register(self):
         facts = {"pid": os.getpid(), "kernel": self.kernel,
