@@ -224,8 +224,9 @@ TEST_CASE("a timeout of a task that returns no result says whether the deadline 
     auto const stopped = co_await with_timeout(1s, wait_long(&seen));
     REQUIRE(stopped.ec == errc::timed_out);
     REQUIRE(seen.ended == 1);
-    // A type that only moves and has no default.
+    // A type that only moves.
     struct rare {
+      rare() noexcept = default;
       explicit rare(int given) noexcept : value(std::make_unique<int>(given)) {}
       std::unique_ptr<int> value;
     };
