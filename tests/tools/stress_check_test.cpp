@@ -107,8 +107,8 @@ namespace {
 std::vector<std::byte> whole_of(stress_header const& header, std::size_t bytes, stress_filling filling) {
   auto const head = header.encode(filling);
   auto const payload = stress_payload(header, bytes - head.size(), filling);
-  std::vector<std::byte> made(head.begin(), head.end());
-  made.insert(made.end(), payload.begin(), payload.end());
+  std::vector<std::byte> made(bytes);
+  std::copy(payload.begin(), payload.end(), std::copy(head.begin(), head.end(), made.begin()));
   return made;
 }
 
