@@ -90,6 +90,14 @@ class Planted(unittest.TestCase):
                     self.assertTrue(complaints)
                     self.assertTrue(all(c.startswith(f"{path}:") for c in complaints), complaints)
 
+    def test_one_name_for_two_types(self):
+        type_of = SPDX + "#pragma once\nnamespace rdsco::detail {{\nclass {} {{\n}};\n}}  // namespace rdsco::detail\n"
+        here, there = "src/loop/slots.hpp", "transports/tcp/slots.hpp"
+        self.assertEqual(tidy.check(self.tree({here: type_of.format("slots"), there: type_of.format("other_slots")}))[0], [])
+        complaints, _ = tidy.check(self.tree({here: type_of.format("slots"), there: type_of.format("slots")}))
+        self.assertEqual(len(complaints), 1, complaints)
+        self.assertIn(here, complaints[0])
+
     def test_tidy(self):
         for path, texts in TIDY.items():
             for text in texts:

@@ -23,6 +23,11 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(tmp|work|root|home)/")
 MACHINE_PATHS_ALLOWED = ("tests/", "scripts/", "docs/", "README.md", ".ci/")
 BANNED = re.compile(r"P§|/work/|artifact-registry|\.internal\b", re.IGNORECASE)
+# Types of a namespace with a name: two of the same name are one to the linker, which takes whichever it meets.
+LINKED = ("include/", "src/", "transports/", "tools/")
+ANONYMOUS = re.compile(r"^namespace \{.*?^\}  // namespace$", re.DOTALL | re.MULTILINE)
+NAMESPACE = re.compile(r"^namespace ([\w:]+) \{")
+TYPE = re.compile(r"^(?:class|struct|enum class|union) (?:alignas\(.*?\) )?(\w+)(?: final)?\s*(?::[^:].*)?\{")
 # The rules name what they forbid.
 RULES = ("tests/layers/tidy.py", "tests/layers/selftest.py")
 
@@ -71,6 +76,16 @@ def file_complaints(path, text):
     return complaints
 
 
+def types_of(text):
+    """(namespace, name) of each type that a file defines outside unnamed namespaces."""
+    namespace = ""
+    for line in ANONYMOUS.sub("", text).split("\n"):
+        if opened := NAMESPACE.match(line):
+            namespace = opened[1]
+        if defined := TYPE.match(line):
+            yield namespace, defined[1]
+
+
 def files(root):
     for file in sorted(root.rglob("*")):
         path = file.relative_to(root)
@@ -83,13 +98,17 @@ def files(root):
 
 def check(root):
     root = pathlib.Path(root).resolve()
-    complaints, count = [], 0
+    complaints, count, homes = [], 0, {}
     for file, path in files(root):
         data = file.read_bytes()
         if b"\0" in data or not (file.suffix in TEXT_SUFFIXES or data.startswith(b"#!")):
             continue
         count += 1
-        complaints += file_complaints(path, data.decode("utf-8", errors="replace"))
+        text = data.decode("utf-8", errors="replace")
+        complaints += file_complaints(path, text)
+        for name in types_of(text) if path.startswith(LINKED) and file.suffix in (".hpp", ".cpp") else ():
+            if homes.setdefault(name, path) != path:
+                complaints.append(f"{path}:1: {'::'.join(name)} is a type of {homes[name]} already")
     return complaints, count
 
 

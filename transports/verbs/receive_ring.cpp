@@ -30,7 +30,7 @@ int receive_ring::post(ibv_qp* pair) noexcept {
   if (count == 0) return 0;
   for (std::size_t at = 0; at < count; ++at) {
     std::uint32_t const slot = free_[count - 1 - at];
-    elements_[at] = slots_.element(slot, ring_slots::frame_bytes_max);
+    elements_[at] = slots_.element(slot, frame_slots::frame_bytes_max);
     requests_[at] = {};
     requests_[at].wr_id = slot;
     requests_[at].sg_list = &elements_[at];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
-#include "transports/verbs/ring_slots.hpp"
+#include "transports/verbs/frame_slots.hpp"
 
 #include <cstdint>
 #include <span>
@@ -29,7 +29,7 @@ class receive_ring {
 
  private:
   verbs::api& api_;
-  ring_slots slots_;
+  frame_slots slots_;
   std::vector<std::uint32_t> free_;  // capacity for all: pushing allocates nothing
   std::vector<ibv_recv_wr> requests_;
   std::vector<ibv_sge> elements_;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "protocol/header.hpp"
-#include "transports/verbs/ring_slots.hpp"
+#include "transports/verbs/frame_slots.hpp"
 
 #include <cstdint>
 #include <span>
@@ -43,7 +43,7 @@ class send_ring {
   static constexpr std::uint32_t told_every = 16;
 
   verbs::api& api_;
-  ring_slots slots_;
+  frame_slots slots_;
   std::vector<ibv_send_wr> requests_;
   std::vector<ibv_sge> elements_;
   std::uint32_t collected_ = 0;

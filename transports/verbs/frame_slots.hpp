@@ -11,12 +11,12 @@
 namespace rdsco::detail {
 
 /// The registered memory of a ring: a header and a fragment in each slot, the slots on cache lines of their own.
-class ring_slots {
+class frame_slots {
  public:
   static constexpr std::size_t frame_bytes_max = protocol::header_bytes + protocol::fragment_bytes;
   static constexpr std::size_t slot_bytes = (frame_bytes_max + 63) / 64 * 64;
 
-  explicit ring_slots(verbs::api& calls) noexcept : memory_(calls) {}
+  explicit frame_slots(verbs::api& calls) noexcept : memory_(calls) {}
 
   /// 0 or -errno.
   [[nodiscard]] int open(ibv_pd* domain, std::uint32_t count, int access) noexcept {
