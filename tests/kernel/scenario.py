@@ -6,7 +6,6 @@ acknowledges bytes that its RDS, or a reset, then throws away, and it never send
 connection ended and rdsco dropped nothing of what reached it; it is printed with the counters of both sides.
 """
 import argparse
-import collections
 import json
 import os
 import signal
@@ -54,7 +53,6 @@ class Wire:
         self.options = options
         self.kernel_losses = []
         self.jobs = []  # of both sides
-        self.sums = collections.Counter()  # of a case, over its addresses
         self.begin_case()
 
     def begin_case(self):
@@ -206,15 +204,13 @@ def arguments(description):
     return parser
 
 
-def each_address(case, addresses, afterwards=None):
-    """A fresh kernel for every address, because who speaks first on a new connection matters. `afterwards` judges the sums."""
+def each_address(case, addresses):
+    """A fresh kernel for every address, because who speaks first on a new connection matters."""
     def cases(wire):
         for own in addresses:
             wire.begin_case()
             case(wire, own)
             wire.session.restart_rds()
-        if afterwards:
-            afterwards(wire)
     cases.__name__ = case.__name__
     return cases
 
@@ -249,7 +245,6 @@ def run_in(wire, cases, chosen):
             continue
         begin = time.monotonic()
         try:
-            wire.sums.clear()
             wire.begin_case()
             case(wire)
             wire.session.restart_rds()

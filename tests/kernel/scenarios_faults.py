@@ -49,7 +49,6 @@ def resets(wire, own):
     status, theirs = kernel.report(LONG_PATIENCE)
     facts = finish_receiving(wire, ours, count)[1]
     counters = facts["counters"]
-    wire.sums.update(retransmitted=counters["rdsco_retransmitted"])
     say(f"    {own}: {done} resets, we sent {counters['rdsco_retransmitted']} again, "
         f"and dropped {counters['recv_drop_old_seq']} that the kernel repeated")
     check_arrived(theirs, count)
@@ -57,10 +56,6 @@ def resets(wire, own):
     check_taken(wire, facts, count, f"{done} resets, {own}")
     check(done >= 5, "not disturbed enough", done, counters)
     check(status == 0, theirs)
-
-
-def something_was_sent_again(wire):
-    check(wire.sums["retransmitted"] > 0, "no reset made us send anything again, at any address")
 
 
 def cuts(wire, own):
@@ -288,7 +283,7 @@ def answers_that_end(wire, own, patience):
     return facts["counters"]
 
 
-CASES = [each_address(resets, (*BOTH_ORDERS, HIGHER_V6), something_was_sent_again),
+CASES = [each_address(resets, (*BOTH_ORDERS, HIGHER_V6)),
          *(each_address(case, BOTH_ORDERS) for case in (cuts, unread_bytes, we_are_killed, the_kernel_is_restarted,
                                                         a_restarted_kernel_begins_above_one, pings_switched_off, pings_are_switched_off))]
 

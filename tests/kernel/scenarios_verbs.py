@@ -126,17 +126,18 @@ def readers_that_stop(fabric, hosts):
     count = 300
     flow = ("--sizes", "1000,16,30000", "--receive-buffer", 65536, "--expect", count)
     sending = ("--sizes", "1000,16,30000", "--count", count)
+    many = 2000  # more than a send buffer holds that our map outruns
     stall = fabric.their_receiver(hosts, "stall", *flow)
     ours = fabric.our_sender(hosts, "send", *sending)
     ours.wait_for_output('"congested"', PATIENCE)
     stall.go()
     check_arrived(finished(stall), count)
     check_acknowledged(finished(ours), count)
-    stall = fabric.our_receiver(hosts, "stall", *flow)
-    theirs = fabric.their_sender(hosts, "send", *sending)
+    stall = fabric.our_receiver(hosts, "stall", *flow[:-1], many)
+    theirs = fabric.their_sender(hosts, "send", *sending[:-1], many, "--send-buffer", 8000000)
     theirs.wait_for_output('"congested"', PATIENCE)
     stall.go()
-    check_taken(finished(stall), count)
+    check_taken(finished(stall), many)
     finished(theirs)
 
 
