@@ -21,8 +21,10 @@ class typed_verbs_transport final : public verbs_transport {
 
   [[nodiscard]] std::unique_ptr<carrier> carry(connection& by) override {
     auto made = std::make_unique<verbs_link<Fabric>>(*this, by);
-    carries(by);
+    // Whatever may be refused comes before anything points at what would go again.
+    make_room_to_carry();
     actors().spawn(run_path(by, *made));
+    carries(by);
     return made;
   }
 };

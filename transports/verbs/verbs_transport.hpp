@@ -71,7 +71,11 @@ class verbs_transport : public transport {
   node_core& node;
 
  protected:
-  void carries(connection& by) { connections_.push_back(&by); }
+  /// The next carries() allocates nothing.
+  void make_room_to_carry() {
+    if (connections_.size() == connections_.capacity()) connections_.reserve(2 * connections_.size() + 8);
+  }
+  void carries(connection& by) noexcept { connections_.push_back(&by); }
   task_group& actors() noexcept { return actors_; }
 
  private:
