@@ -110,7 +110,13 @@ class api {
 
   // --- memory ----------------------------------------------------------------------------------------------------
   virtual int register_memory(ibv_pd* domain, void* memory, std::size_t bytes, int access, ibv_mr*& out) noexcept = 0;
+  /// Peers address its first byte as `first`; soft-iWARP takes no notice and has it addressed where it lies.
+  virtual int register_memory_at(ibv_pd* domain, void* memory, std::size_t bytes, std::uint64_t first, int access, ibv_mr*& out) noexcept = 0;
   virtual int deregister_memory(ibv_mr* region) noexcept = 0;
+  /// A memory window of type 2: it is bound and invalidated by requests that are posted like sends. -EOPNOTSUPP: the device has none.
+  virtual int allocate_window(ibv_pd* domain, ibv_mw*& out) noexcept = 0;
+  /// Of a window that is bound too; nobody reaches memory by it when this returns.
+  virtual int release_window(ibv_mw* window) noexcept = 0;
 };
 
 /// rdma-core.

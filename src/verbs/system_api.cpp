@@ -176,7 +176,15 @@ class system_api final : public api {
   int register_memory(ibv_pd* domain, void* memory, std::size_t bytes, int access, ibv_mr*& out) noexcept override {
     return made(::ibv_reg_mr(domain, memory, bytes, static_cast<unsigned>(access)), out);
   }
+  int register_memory_at(ibv_pd* domain, void* memory, std::size_t bytes, std::uint64_t first, int access, ibv_mr*& out) noexcept override {
+    return made(::ibv_reg_mr_iova(domain, memory, bytes, first, static_cast<unsigned>(access)), out);
+  }
   int deregister_memory(ibv_mr* region) noexcept override { return from_answer(::ibv_dereg_mr(region)); }
+  int allocate_window(ibv_pd* domain, ibv_mw*& out) noexcept override {
+    errno = 0;
+    return made(::ibv_alloc_mw(domain, IBV_MW_TYPE_2), out);
+  }
+  int release_window(ibv_mw* window) noexcept override { return from_answer(::ibv_dealloc_mw(window)); }
 };
 
 }  // namespace

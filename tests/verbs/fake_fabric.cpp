@@ -477,7 +477,15 @@ class fake_api final : public verbs::api {
     if (int const failed = fabric_.refused("register_memory")) return failed;
     return make<ibv_mr>(out);
   }
+  int register_memory_at(ibv_pd* domain, void* memory, std::size_t bytes, std::uint64_t, int access, ibv_mr*& out) noexcept override {
+    return register_memory(domain, memory, bytes, access, out);
+  }
   int deregister_memory(ibv_mr* region) noexcept override { return destroy(region), 0; }
+  int allocate_window(ibv_pd*, ibv_mw*& out) noexcept override {
+    if (int const failed = fabric_.refused("allocate_window")) return failed;
+    return make<ibv_mw>(out);
+  }
+  int release_window(ibv_mw* window) noexcept override { return destroy(window), 0; }
 
  private:
   // Channels of the connection manager belong to no device.
