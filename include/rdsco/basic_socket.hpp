@@ -51,6 +51,36 @@ class basic_socket : private socket {
   using socket::writable;
   using socket::operator bool;
 
+  [[nodiscard]] task<result<region>> register_memory(mutable_buffer memory)
+    requires(capabilities.remote_memory != registration::none)
+  {
+    return socket::register_memory(memory);
+  }
+  template <class... Arguments>
+  [[nodiscard]] remote_awaiter rdma_write(Arguments const&... arguments) noexcept
+    requires(capabilities.remote_memory != registration::none)
+  {
+    return socket::rdma_write(arguments...);
+  }
+  template <class... Arguments>
+  [[nodiscard]] remote_awaiter rdma_read(Arguments const&... arguments) noexcept
+    requires(capabilities.remote_memory != registration::none)
+  {
+    return socket::rdma_read(arguments...);
+  }
+  template <class... Arguments>
+  [[nodiscard]] atomic_awaiter fetch_add(Arguments const&... arguments) noexcept
+    requires(capabilities.atomics)
+  {
+    return socket::fetch_add(arguments...);
+  }
+  template <class... Arguments>
+  [[nodiscard]] atomic_awaiter compare_swap(Arguments const&... arguments) noexcept
+    requires(capabilities.atomics)
+  {
+    return socket::compare_swap(arguments...);
+  }
+
   std::error_code set_type_of_service(std::uint8_t value) noexcept
     requires(capabilities.type_of_service)
   {

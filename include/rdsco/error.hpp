@@ -35,6 +35,13 @@ enum class errc {
   device_unsuitable,      ///< no_such_device_or_address: the adapter of this address is of another kind than the transport
   device_not_permitted,   ///< permission_denied: this user may not use RDMA adapters
   locked_memory_limit,    ///< not_enough_memory: the memory that the adapter is to use may not be locked
+  stale_offer,            ///< not_connected: the connection on which that memory was offered is gone, or the offer is over
+  wrong_peer,             ///< invalid_argument: memory offered to one peer, or by one, named in a call for another
+  not_registered,         ///< bad_address: the memory is in no region that the adapter of this connection knows
+  invalid_range,          ///< result_out_of_range: not within the region, empty, or not aligned where it has to be
+  remote_access,          ///< permission_denied: the peer does not permit this on that memory; nothing was changed by it
+  remote_failed,          ///< io_error: an adapter failed to carry the operation out
+  operation_dropped,      ///< connection_aborted: the connection broke; the operation may have been carried out, wholly or in part
 };
 
 [[nodiscard]] std::error_category const& category() noexcept;

@@ -4,8 +4,10 @@
 #include <rdsco/buffer.hpp>
 #include <rdsco/endpoint.hpp>
 #include <rdsco/fwd.hpp>
+#include <rdsco/remote_memory.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,9 @@ class message {
   [[nodiscard]] std::string to_string() const;
   /// Copies as much as fits; returns how much.
   std::size_t copy_to(mutable_buffer to) const noexcept;
+
+  /// Memory that the sender offers with it.
+  [[nodiscard]] std::optional<remote_memory> offered() const noexcept;
 
   /// Gives the bytes back early.
   void release() noexcept;

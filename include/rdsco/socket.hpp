@@ -7,6 +7,8 @@
 #include <rdsco/detail/send_state.hpp>
 #include <rdsco/endpoint.hpp>
 #include <rdsco/message.hpp>
+#include <rdsco/region.hpp>
+#include <rdsco/remote_awaiter.hpp>
 #include <rdsco/result.hpp>
 #include <rdsco/socket_options.hpp>
 #include <rdsco/task.hpp>
@@ -15,6 +17,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace rdsco {
 
@@ -31,7 +34,7 @@ class socket_awaiter : public detail::leaf_operation<socket_awaiter<State>>, pri
   template <class... Arguments>
   explicit socket_awaiter(detail::socket_core* of, Arguments const&... arguments) noexcept
       : State(of, arguments...), of_(of) {
-    this->finished = [](State& self) noexcept { static_cast<socket_awaiter&>(self).complete(); };
+    this->finished = [](auto& self) noexcept { static_cast<socket_awaiter&>(self).complete(); };
   }
 
   bool await_ready() noexcept { return done_ = State::attempt(); }
@@ -66,6 +69,7 @@ class socket_awaiter : public detail::leaf_operation<socket_awaiter<State>>, pri
 };
 
 using send_awaiter = socket_awaiter<detail::send_state>;
+using offering_awaiter = socket_awaiter<detail::offering_state>;
 using writable_awaiter = socket_awaiter<detail::writable_state>;
 using drain_awaiter = socket_awaiter<detail::drain_state>;
 
@@ -154,6 +158,13 @@ class socket {
   [[nodiscard]] send_awaiter send_to(const_buffers payload, endpoint const& to, until what = until::accepted) noexcept {
     return send_awaiter(core_, payload, to, what == until::acknowledged);
   }
+  /// As send_to(), and the datagram carries an offer of memory to that peer, who finds it as message::offered().
+  /// Lifetime: the offer until completion. Withdrawn before the datagram leaves, it is not in it.
+  /// Errors: also stale_offer, wrong_peer.
+  [[nodiscard]] offering_awaiter send_to(const_buffers payload, endpoint const& to, memory_offer const& offered,
+                                         until what = until::accepted) noexcept {
+    return offering_awaiter(core_, payload, to, what == until::acknowledged, offered.core_);
+  }
   /// send_to() the default peer.
   [[nodiscard]] send_awaiter send(const_buffers payload, until what = until::accepted) noexcept {
     return send_to(payload, default_peer(), what);
@@ -174,6 +185,57 @@ class socket {
   [[nodiscard]] result<message> try_receive() noexcept;
   /// Copies the start of the next datagram without taking it; received::whole stays empty. Errors: would_block, closed.
   [[nodiscard]] result<received> peek(mutable_buffer into) noexcept;
+
+  // --- remote memory ---------------------------------------------------------------------------------------------
+  //
+  // An operation moves bytes between a region and memory that a peer has offered, without the peer's program, and is followed by a
+  // datagram to whoever offered it: `then`, which may be empty. The peer sees that datagram only after the bytes.
+  //
+  // Completes when the peer's RDS layer has acknowledged that datagram and the adapter has let go of the memory: the same on every
+  //   transport. Operations and datagrams to one destination are carried out in their order.
+  // Lifetime: the slices, their array and `then` until completion.
+  // Cancellation: completes only when the adapter has let go of the memory (rdma_options::flush_on_cancel), with canceled, withdrawn, or
+  //   may_arrive where it may have been carried out.
+  // Errors: those of send_to(), and stale_offer, not_registered, invalid_range, remote_access, remote_failed, operation_dropped,
+  //   not_supported. A failed operation costs the connection where an adapter refused it; its datagram does not arrive.
+
+  /// Registers memory of the program, for operations from and offers by all sockets of this address.
+  /// Completes when it is registered. What that holds up, and what can be done about it: verbs_options::registration_thread.
+  /// Lifetime: the memory until region::close() completed.
+  /// Errors: not_supported, locked_memory_limit, no_device, out_of_memory, invalid_range where it is empty, closed.
+  [[nodiscard]] task<result<region>> register_memory(mutable_buffer memory);
+
+  /// Writes to the peer's memory, from `offset` on.
+  [[nodiscard]] remote_awaiter rdma_write(region_slice const& from, remote_memory const& to, std::uint64_t offset = 0,
+                                          const_buffers then = {}, rdma_options const& options = {}) noexcept {
+    return remote_awaiter(core_, from, to, offset, then, detail::remote_operation::write, options);
+  }
+  /// Likewise, gathered.
+  [[nodiscard]] remote_awaiter rdma_write(std::span<region_slice const> from, remote_memory const& to, std::uint64_t offset = 0,
+                                          const_buffers then = {}, rdma_options const& options = {}) noexcept {
+    return remote_awaiter(core_, from, to, offset, then, detail::remote_operation::write, options);
+  }
+  /// Reads the peer's memory, from `offset` on. The bytes are there on completion.
+  [[nodiscard]] remote_awaiter rdma_read(region_slice const& into, remote_memory const& from, std::uint64_t offset = 0,
+                                         const_buffers then = {}, rdma_options const& options = {}) noexcept {
+    return remote_awaiter(core_, into, from, offset, then, detail::remote_operation::read, options);
+  }
+  /// Likewise, scattered.
+  [[nodiscard]] remote_awaiter rdma_read(std::span<region_slice const> into, remote_memory const& from, std::uint64_t offset = 0,
+                                         const_buffers then = {}, rdma_options const& options = {}) noexcept {
+    return remote_awaiter(core_, into, from, offset, then, detail::remote_operation::read, options);
+  }
+  /// Adds to eight aligned bytes of the peer, a number in its own byte order. The value is what they were before.
+  /// Atomic among the operations of one adapter. Kernels permit none on their memory: remote_access.
+  [[nodiscard]] atomic_awaiter fetch_add(remote_memory const& at, std::uint64_t offset, std::uint64_t add, const_buffers then = {},
+                                         rdma_options const& options = {}) noexcept {
+    return atomic_awaiter(core_, at, offset, then, detail::remote_operation::fetch_add, add, 0, options);
+  }
+  /// Stores `desired` there if the bytes are `expected`. The value is what they were before: equal to `expected` where it was stored.
+  [[nodiscard]] atomic_awaiter compare_swap(remote_memory const& at, std::uint64_t offset, std::uint64_t expected, std::uint64_t desired,
+                                            const_buffers then = {}, rdma_options const& options = {}) noexcept {
+    return atomic_awaiter(core_, at, offset, then, detail::remote_operation::compare_swap, desired, expected, options);
+  }
 
   /// Where send() goes. It filters nothing: the socket still receives from everybody.
   std::error_code set_default_peer(endpoint const& to) noexcept;

@@ -31,7 +31,12 @@ using transport_maker = std::unique_ptr<transport> (*)(node_core&);
 /// Between sockets of one node, in its memory. A node also uses it by itself for traffic to its own addresses.
 struct loopback {
   static constexpr std::string_view name = "loopback";
-  static constexpr transport_capabilities capabilities{};
+  static constexpr transport_capabilities capabilities = [] {
+    transport_capabilities can;
+    can.remote_memory = registration::direct;
+    can.atomics = true;
+    return can;
+  }();
   [[nodiscard]] static std::unique_ptr<detail::transport> make(detail::node_core&);
 };
 

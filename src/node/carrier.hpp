@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <rdsco/buffer.hpp>
+#include <rdsco/error.hpp>
 #include <rdsco/fwd.hpp>
+#include <rdsco/result.hpp>
 #include <rdsco/tables.hpp>
 #include <rdsco/task.hpp>
 
@@ -31,6 +34,17 @@ class carrier {
   virtual void stop() noexcept = 0;
   /// Why there is no connection, or why the last one ended. Nothing while it is up, or where the carrier cannot say.
   [[nodiscard]] virtual std::error_code trouble() const noexcept { return {}; }
+
+  // --- remote memory; only where the transport has any -------------------------------------------------------------
+  /// An offer to this peer is to be made: takes what it needs.
+  [[nodiscard]] virtual errc open_offer(offer_core&) noexcept { return errc::not_supported; }
+  /// It is over: sees to it that the peer cannot reach the memory, and then calls offer_core::gone(), at once or later.
+  virtual void close_offer(offer_core& over) noexcept;
+  /// Whether this can be carried out here and now.
+  [[nodiscard]] virtual errc check_work(remote_work const&) noexcept { return errc::not_supported; }
+  /// Nothing of the region may be in use when this returns, whatever becomes of the connection.
+  virtual void let_go_of(region_core&) noexcept {}
+
   /// Adds what only the carrier knows to the tables.
   virtual void describe(tcp_row&) const {}
   [[nodiscard]] virtual bool has_row() const noexcept { return false; }
@@ -50,6 +64,8 @@ class transport {
   /// Every address is open: peers are let in from now on.
   virtual void start() = 0;
   [[nodiscard]] virtual std::unique_ptr<carrier> carry(connection&) = 0;
+  /// Registers memory for operations to and from an address of the node. Not registered: not_supported.
+  [[nodiscard]] virtual task<result<region_core*>> register_memory(local_host&, mutable_buffer memory);
   /// A port of this host became congested or free: tell the peers.
   virtual void congestion_changed(local_host&) noexcept = 0;
   /// Ends listeners and carriers. Completes when nothing of the transport is in flight.

@@ -63,4 +63,11 @@ void connection::settle_overdraft(datagram const& one) noexcept {
   if (may_read()) by->reading_allowed();
 }
 
+void connection::offer_used(std::uint32_t remote_key) noexcept {
+  for (auto at = offers.begin(); at != offers.end();) {
+    offer_core& one = *at++;
+    if (one.open() && one.terms.use_once && one.key == remote_key) return one.end({});
+  }
+}
+
 }  // namespace rdsco::detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "node/carrier.hpp"
+#include "node/offer_core.hpp"
 #include "node/path.hpp"
 #include "protocol/congestion_map.hpp"
 
@@ -59,11 +60,15 @@ class connection {
     if (overdrawn_ && !over_share_) by->reading_allowed();
   }
 
+  /// A datagram of the peer follows an operation on memory that was offered to it by this key: what is good for once is over.
+  void offer_used(std::uint32_t remote_key) noexcept;
+
   node_core& node;
   local_host& host;
   connection_key const key;
   path lane;
   std::unique_ptr<carrier> by;
+  offers_of_connection offers;  ///< of the node's memory, to the peer
 
  private:
   std::unique_ptr<protocol::congestion_map> own_peer_map_;  // made when a port is first marked

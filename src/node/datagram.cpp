@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "node/datagram.hpp"
 
+#include "node/offer_core.hpp"
+
 #include <cstring>
+#include <utility>
 
 namespace rdsco::detail {
 
@@ -18,5 +21,7 @@ bool datagram::copy_payload() noexcept {
   gathered = {};
   return true;
 }
+
+void datagram::drop_offer() noexcept { std::exchange(offered, nullptr)->let_go(); }
 
 }  // namespace rdsco::detail

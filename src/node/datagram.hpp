@@ -44,7 +44,9 @@ struct datagram : list_hook<by_queue>, list_hook<by_sender> {
   bool orphaned = false;      ///< withdrawn meanwhile: to be freed once its bytes are out
   bool acknowledge_soon = false;
   bool overdrawn = false;  ///< received: it counts against its peer, because its socket is over its cap
+  bool unrepeatable = false;  ///< it follows a remote operation: on another connection its key would mean nothing
   std::array<std::byte, 16> extensions{};
+  std::uint32_t epoch = 0;  ///< received: of the connection it came on
 
   block_pool* pool = nullptr;
   /// Outgoing: who is charged for it, null once withdrawn. Incoming: whose queue it stands in, counted as a reference.
@@ -52,6 +54,8 @@ struct datagram : list_hook<by_queue>, list_hook<by_sender> {
   acknowledged_send* waiting = nullptr;  ///< whoever awaits the acknowledgement
   std::uint64_t stream_end = 0;          ///< TCP: offset in the stream behind its last byte
   connection* by = nullptr;              ///< outgoing: whose path it stands on. Incoming: the peer it is from, once in a socket
+  offer_core* offered = nullptr;         ///< outgoing: memory that it offers to its receiver, counted as a reference
+  remote_work* work = nullptr;           ///< outgoing: the operation before it, while whoever awaits that is there
   void* own_payload = nullptr;           ///< a block that the payload was copied into after the fact
   address from;
 
@@ -79,11 +83,13 @@ struct datagram : list_hook<by_queue>, list_hook<by_sender> {
   static void free(datagram* taken) noexcept {
     block_pool* const pool = taken->pool;
     if (taken->own_payload != nullptr) pool->release(taken->own_payload);
+    if (taken->offered != nullptr) taken->drop_offer();
     taken->~datagram();
     pool->release(taken);
   }
 
   [[nodiscard]] bool copy_payload() noexcept;
+  void drop_offer() noexcept;
   /// No byte of it has been given to a link, on this connection or an earlier one.
   [[nodiscard]] bool untouched() const noexcept { return state == datagram_state::unsent && sequence == 0; }
   [[nodiscard]] std::byte* storage() noexcept { return reinterpret_cast<std::byte*>(this + 1); }

@@ -3,6 +3,7 @@
 
 #include "node/node_core.hpp"
 #include "node/ports.hpp"
+#include "node/remote_extensions.hpp"
 #include "protocol/multipath.hpp"
 
 #include <cstring>
@@ -114,6 +115,10 @@ bool intake::numbered(protocol::header const& head, protocol::frame_kind kind, d
 }
 
 void intake::deliver(protocol::header const& head, datagram* payload) noexcept {
+  if (protocol::has_extensions(head.extensions)) [[unlikely]] {
+    if (auto const told = remote_extensions(head.extensions); told.used) by_.offer_used(*told.used);
+    if (payload != nullptr) payload->extensions = head.extensions;
+  }
   socket_core* const to = by_.host.ports.find(head.destination_port);
   if (to == nullptr || payload == nullptr) {
     ++by_.node.counted.recv_drop_no_sock;
@@ -124,6 +129,7 @@ void intake::deliver(protocol::header const& head, datagram* payload) noexcept {
   payload->source_port = head.source_port;
   payload->destination_port = head.destination_port;
   payload->from = by_.key.peer;
+  payload->epoch = by_.lane.epoch;
   if (to->deliver(*payload, by_)) {
     ++delivered_;
     return;

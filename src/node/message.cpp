@@ -2,6 +2,7 @@
 #include <rdsco/message.hpp>
 
 #include "node/datagram.hpp"
+#include "node/remote_extensions.hpp"
 #include "node/socket_core.hpp"
 
 #include <algorithm>
@@ -35,6 +36,13 @@ const_buffers message::payload() const noexcept { return lent_ == nullptr ? cons
 
 const_buffer message::contiguous(std::vector<std::byte>&) const {
   return lent_ == nullptr ? const_buffer() : lent_->contiguous();
+}
+
+std::optional<remote_memory> message::offered() const noexcept {
+  if (lent_ == nullptr || !protocol::has_extensions(lent_->extensions)) return std::nullopt;
+  auto const told = detail::remote_extensions(lent_->extensions);
+  if (!told.offered) return std::nullopt;
+  return remote_memory(from(), told.offered->key, told.offered->address, lent_->epoch);
 }
 
 std::string message::to_string() const {

@@ -43,6 +43,7 @@ node_core::node_core(loop& on, node_options const& told)
       first_sequence_(starting_number(on, told.sequence_mark)) {}
 
 node_core::~node_core() {
+  close_regions();
   for (auto& entry : connections_) entry.second->lane.clear();
   while (!living_.empty()) living_.front().detach();
   connections_.clear();
@@ -175,6 +176,22 @@ void node_core::close_sockets() noexcept {
   }
 }
 
+// No carrier uses anything any more.
+void node_core::close_regions() noexcept {
+  for (auto& entry : connections_) {
+    offers_of_connection& offers = entry.second->offers;
+    while (!offers.empty()) {
+      offer_core& one = offers.front();
+      one.hold();
+      one.end(errc::closed);
+      one.gone();
+      one.detach();
+      one.let_go();
+    }
+  }
+  while (!regions_.empty()) regions_.front().detach();
+}
+
 task<> node_core::wait_for_acknowledgements(std::chrono::nanoseconds patience) {
   auto const deadline = where.now() + patience;
   // Coarse on purpose: closing is rare, and nothing is lost by looking again.
@@ -195,7 +212,9 @@ task<std::size_t> node_core::close(std::chrono::nanoseconds patience) {
   closing_ = true;
   std::size_t const left = unacknowledged();
   close_sockets();
+  for_each_region([](region_core& each) { each.retire(errc::closed); });
   for (auto& each : transports_) co_await each->close();
+  close_regions();
   for (auto& entry : connections_) entry.second->lane.clear();
   closing_ = false;
   closed_.happen();

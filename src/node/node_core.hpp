@@ -5,6 +5,7 @@
 #include "node/connection.hpp"
 #include "node/event.hpp"
 #include "node/local_host.hpp"
+#include "node/region_core.hpp"
 #include "node/socket_core.hpp"
 
 #include <rdsco/counters.hpp>
@@ -50,6 +51,13 @@ class node_core {
     for (auto& entry : connections_) each(*entry.second);
   }
 
+  /// Memory was registered: what is still registered when the node closes is let go of then.
+  void keep(region_core& registered) noexcept { regions_.push_back(registered); }
+  template <class F>
+  void for_each_region(F each) {
+    for (auto at = regions_.begin(); at != regions_.end();) each(*at++);
+  }
+
   [[nodiscard]] bool open_for_business() const noexcept { return open_; }
   /// Above so many bytes nothing is read from peers: what one read of tiny messages brings must still find room.
   [[nodiscard]] std::size_t memory_for_reading() const noexcept {
@@ -79,6 +87,7 @@ class node_core {
   [[nodiscard]] result<connection*> make_connection(local_host& host, connection_key const& key, transport& by);
   [[nodiscard]] std::uint16_t free_port(local_host const& host) noexcept;
   void close_sockets() noexcept;
+  void close_regions() noexcept;
   [[nodiscard]] std::size_t unacknowledged() noexcept;
   [[nodiscard]] task<> wait_for_acknowledgements(std::chrono::nanoseconds patience);
 
@@ -87,6 +96,7 @@ class node_core {
   std::vector<std::unique_ptr<local_host>> hosts_;
   std::unordered_map<connection_key, std::unique_ptr<connection>, connection_key_hash> connections_;
   intrusive_list<socket_core, by_node> living_;  // a closed one lives on while messages of it are lent
+  intrusive_list<region_core, by_node> regions_;
   std::uint64_t const first_sequence_;
   std::size_t sockets_ = 0;
   std::uint64_t last_socket_id_ = 0;

@@ -3,6 +3,7 @@
 
 #include "node/carrier.hpp"
 #include "node/connection.hpp"
+#include "node/offer_core.hpp"
 #include "node/ports.hpp"
 #include "node/socket_core.hpp"
 
@@ -16,10 +17,13 @@ bool is_answer(datagram const& one) noexcept {
   return one.kind == datagram_kind::pong || one.kind == datagram_kind::probe_pong;
 }
 
-// Probes and pings for acknowledgement belong to one connection; everything else is said again on the next.
-bool repeatable(datagram const& one) noexcept {
-  return one.kind != datagram_kind::probe && one.kind != datagram_kind::probe_pong && one.kind != datagram_kind::acknowledgement_ping;
+// What asks the peer something about one connection.
+bool is_inquiry(datagram const& one) noexcept {
+  return one.kind == datagram_kind::probe || one.kind == datagram_kind::probe_pong || one.kind == datagram_kind::acknowledgement_ping;
 }
+
+// Everything else is said again on the next connection, but what follows a remote operation.
+bool repeatable(datagram const& one) noexcept { return !is_inquiry(one) && !one.unrepeatable; }
 
 }  // namespace
 
@@ -45,13 +49,14 @@ void path::forget(datagram& one) noexcept {
     assert(one.state == datagram_state::unacknowledged);
     unacknowledged_.remove(one);
     if (is_answer(one)) --answers_unacknowledged;
-    if (repeatable(one)) --unretired_;
+    if (!is_inquiry(one)) --unretired_;
   }
 }
 
 void path::withdraw(datagram& one) noexcept {
   one.owner = nullptr;
   one.waiting = nullptr;
+  one.work = nullptr;
   if (one.transmitting) {
     one.orphaned = true;
     return;
@@ -77,7 +82,13 @@ void path::begin_transmit(datagram& head) noexcept {
   head.state = datagram_state::unacknowledged;
   head.transmitting = true;
   unacknowledged_.push_back(head);
-  if (repeatable(head) && unretired_++ == 0) owner.acknowledgement_awaited();
+  if (!is_inquiry(head) && unretired_++ == 0) owner.acknowledgement_awaited();
+}
+
+void path::refuse(datagram& head, errc why) noexcept {
+  forget(head);
+  if (head.owner != nullptr) head.owner->sent_dropped(head, why);
+  datagram::free(&head);
 }
 
 void path::end_transmit(datagram& done) noexcept {
@@ -89,6 +100,7 @@ void path::end_transmit(datagram& done) noexcept {
 
 void path::retire(datagram& one) noexcept {
   forget(one);
+  if (one.offered != nullptr) one.offered->delivered = true;
   if (one.owner != nullptr) one.owner->sent_retired(one);
   datagram::free(&one);
 }
@@ -165,6 +177,7 @@ void path::announce(datagram* probe) noexcept {
 }
 
 void path::reset() noexcept {
+  ++epoch;
   budget.rearm();
   owed_ = {};
   pong = {};
@@ -174,7 +187,7 @@ void path::reset() noexcept {
     last.transmitting = false;
     forget(last);
     if (last.orphaned || !repeatable(last)) {
-      datagram::free(&last);
+      drop(last);
       continue;
     }
     last.retransmitted = true;
@@ -185,13 +198,19 @@ void path::reset() noexcept {
   urgent_ = !unsent_.empty();
 }
 
+// Off its list.
+void path::drop(datagram& one) noexcept {
+  if (one.owner != nullptr) one.owner->sent_dropped(one, errc::operation_dropped);
+  datagram::free(&one);
+}
+
 // What was made for the connection that is gone and never sent means nothing on the next.
 void path::drop_unrepeatable() noexcept {
   for (auto at = unsent_.begin(); at != unsent_.end();) {
     datagram& one = *at++;
     if (repeatable(one)) continue;
     forget(one);
-    datagram::free(&one);
+    drop(one);
   }
 }
 
@@ -199,7 +218,7 @@ void path::clear() noexcept {
   for (datagram_list* list : {&unacknowledged_, &unsent_}) {
     while (!list->empty()) {
       datagram& one = list->front();
-      if (one.owner != nullptr) one.owner->sent_withdrawn(one);
+      if (one.owner != nullptr) one.owner->sent_dropped(one, errc::closed);
       forget(one);
       datagram::free(&one);
     }

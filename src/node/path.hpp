@@ -52,6 +52,8 @@ class path {
   [[nodiscard]] datagram* next_unsent() noexcept { return unsent_.empty() ? nullptr : &unsent_.front(); }
   /// The head of the send queue goes to the link: it gets its number, if it has none, and waits for acknowledgement.
   void begin_transmit(datagram& head) noexcept;
+  /// The head of the send queue will not be sent: its sender is told why.
+  void refuse(datagram& head, errc why) noexcept;
   /// All bytes of it are out of the link's hands.
   void end_transmit(datagram& done) noexcept;
 
@@ -116,6 +118,8 @@ class path {
   // --- state -----------------------------------------------------------------------------------------------------
   connection& owner;
   carrier* carried_by = nullptr;
+  /// Counts connections: what a peer offered on one is nothing on the next.
+  std::uint32_t epoch = 1;
   protocol::path_state_machine state;
   protocol::receive_sequence received;
   protocol::transmit_sequence numbers;
@@ -152,6 +156,7 @@ class path {
   void retire(datagram& one) noexcept;
   void forget(datagram& one) noexcept;
   void drop_unrepeatable() noexcept;
+  void drop(datagram& one) noexcept;
 
   datagram_list unsent_;
   datagram_list unacknowledged_;

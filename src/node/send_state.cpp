@@ -24,7 +24,7 @@ bool send_state::finish(errc why) noexcept {
 bool send_state::attempt() noexcept {
   if (from_ == nullptr) return finish(errc::not_bound);
   attempting_ = true;
-  auto const answer = from_->admit(payload_, to_, acknowledged_ ? this : nullptr);
+  auto const answer = from_->admit(payload_, to_, acknowledged_ ? this : nullptr, along);
   attempting_ = false;
   switch (answer.verdict) {
     case socket_core::admission::refused: return finish(answer.why);

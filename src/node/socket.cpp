@@ -3,6 +3,7 @@
 
 #include "node/datagram.hpp"
 #include "node/node_core.hpp"
+#include "node/region_core.hpp"
 #include "node/socket_core.hpp"
 
 #include <rdsco/with_timeout.hpp>
@@ -167,6 +168,21 @@ task<result<std::size_t>> socket::drain(std::chrono::nanoseconds patience) {
   std::size_t const left = core->unacknowledged_count();
   core->let_go();
   co_return result<std::size_t>(drained.ec, left);
+}
+
+task<result<region>> socket::register_memory(mutable_buffer memory) {
+  if (core_ == nullptr) co_return errc::not_bound;
+  if (!core_->open()) co_return errc::closed;
+  if (memory.empty()) co_return errc::invalid_range;
+  detail::local_host& host = core_->host();
+  if (host.capabilities.remote_memory == registration::none) co_return errc::not_supported;
+  std::uint8_t const type_of_service = core_->options().type_of_service;
+  auto registering = host.by.register_memory(host, memory);
+  auto const made = co_await std::move(registering);
+  if (made.ec) co_return made.ec;
+  made.data->set_type_of_service(type_of_service);
+  host.node.keep(*made.data);
+  co_return region(made.data);
 }
 
 }  // namespace rdsco

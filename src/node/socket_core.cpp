@@ -2,6 +2,9 @@
 #include "node/socket_core.hpp"
 
 #include "node/node_core.hpp"
+#include "node/offer_core.hpp"
+#include "node/ports.hpp"
+#include "node/region_core.hpp"
 
 #include <rdsco/loop.hpp>
 
@@ -90,12 +93,40 @@ datagram* socket_core::make_datagram(const_buffers const& payload, endpoint cons
   return made;
 }
 
-socket_core::admitted socket_core::admit(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting) noexcept {
+errc socket_core::check(accompaniment const& along, connection& by) const noexcept {
+  if (host_.capabilities.remote_memory == registration::none) return errc::not_supported;
+  if (along.offered != nullptr) {
+    if (!along.offered->open()) return errc::stale_offer;
+    return along.offered->to() == &by ? errc() : errc::wrong_peer;
+  }
+  remote_work const& work = *along.work;
+  if (is_atomic(work.what) && !host_.capabilities.atomics) return errc::not_supported;
+  if (work.epoch != by.lane.epoch) return errc::stale_offer;
+  for (region_slice const& each : work.local)
+    if (!each.core()->usable() || each.core()->host() != &host_) return errc::not_registered;
+  return by.by->check_work(work);
+}
+
+void socket_core::take_along(accompaniment const& along, datagram& by) noexcept {
+  by.work = along.work;
+  by.unrepeatable = along.work != nullptr;
+  by.offered = along.offered;
+  if (by.offered != nullptr) by.offered->hold();
+  // Nobody at the peer hears of it but its RDS layer, whose answer nobody waits for here.
+  if (along.silent) by.source_port = first_acknowledgement_port;
+}
+
+socket_core::admitted socket_core::admit(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting,
+                                         accompaniment const* along) noexcept {
   admitted answer = probe(payload.size(), to);
   if (answer.verdict != admission::accepted) return answer;
+  if (along != nullptr) [[unlikely]] {
+    if (auto const why = check(*along, *answer.by); why != errc()) return {admission::refused, why};
+  }
   datagram* const made = make_datagram(payload, to, waiting, answer.by);
   if (made == nullptr) return {admission::refused, errc::limit_reached};
-  if (made->kind == datagram_kind::ping && !await_pong(*answer.by)) {
+  if (along != nullptr) [[unlikely]] take_along(*along, *made);
+  if (made->kind == datagram_kind::ping && !made->unrepeatable && !await_pong(*answer.by)) {
     datagram::free(made);
     return {admission::refused, errc::out_of_memory};
   }
@@ -114,10 +145,7 @@ socket_core::admitted socket_core::admit(const_buffers const& payload, endpoint 
 
 void socket_core::sent_retired(datagram& one) noexcept { settle_account(release_account(one)); }
 
-void socket_core::sent_withdrawn(datagram& one) noexcept {
-  discharge(one);
-  if (acknowledged_send* const waiting = std::exchange(one.waiting, nullptr)) waiting->ended(*waiting, errc::closed);
-}
+void socket_core::sent_dropped(datagram& one, errc why) noexcept { settle_account(release_account(one), why); }
 
 bool socket_core::has_room(std::size_t bytes) const noexcept {
   return (bytes == 0 || send_bytes_ < options_.send_buffer) && sent_count_ < sent_count_max;
@@ -157,7 +185,7 @@ void socket_core::take_back(datagram& one, errc why) noexcept {
   // A datagram whose bytes are half out must be finished, and so needs memory that stays.
   if (one.transmitting && !one.take_payload_over()) one.by->by->break_off();
   // A ping that never left has no answer to come.
-  if (one.kind == datagram_kind::ping && one.untouched()) static_cast<void>(expects_pong(*one.by));
+  if (one.kind == datagram_kind::ping && !one.unrepeatable && one.untouched()) static_cast<void>(expects_pong(*one.by));
   discharge(one);
   if (node_ != nullptr) ++node_->counted.rdsco_withdrawn;
   one.by->lane.withdraw(one);

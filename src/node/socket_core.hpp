@@ -26,7 +26,7 @@ struct datagram_account {
 
 /// A bound socket. It lives while the public handle, the node's port table or a lent message refers to it.
 ///
-/// A path reaches it by deliver(), sent_retired() and sent_withdrawn() alone; it reaches a path by enqueue() and
+/// A path reaches it by deliver(), sent_retired() and sent_dropped() alone; it reaches a path by enqueue() and
 /// withdraw() alone.
 class socket_core : public list_hook<by_node> {
  public:
@@ -45,23 +45,25 @@ class socket_core : public list_hook<by_node> {
     datagram* sent = nullptr;   ///< where accepted; may be retired already
   };
   /// Tries to take one datagram over. `borrow`: the payload stays in the caller's memory until acknowledged.
-  [[nodiscard]] admitted admit(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting) noexcept;
+  /// `along`: what it takes with it.
+  [[nodiscard]] admitted admit(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting,
+                               accompaniment const* along = nullptr) noexcept;
   /// Why admit() would not accept now, or accepted. No datagram is made.
   [[nodiscard]] admitted probe(std::size_t bytes, endpoint const& to) noexcept;
   void wait_for_room(send_waiter& waiter) noexcept { room_waiters_.push_back(waiter); }
   [[nodiscard]] bool others_wait_for_room() const noexcept { return !room_waiters_.empty(); }
   std::size_t cancel_sent_to(endpoint const& to) noexcept;
 
-  /// A datagram of ours was acknowledged, or taken back: its bytes no longer count.
+  /// A datagram of ours was acknowledged, or will never be: its bytes no longer count.
   void sent_retired(datagram& one) noexcept;
-  void sent_withdrawn(datagram& one) noexcept;
+  void sent_dropped(datagram& one, errc why) noexcept;
   /// Loopback: the datagram becomes its receiver's; whoever waits for it is told by settle_account(), after delivery.
   [[nodiscard]] datagram_account release_account(datagram& one) noexcept {
     discharge(one);
     return {std::exchange(one.waiting, nullptr)};
   }
-  void settle_account(datagram_account const& account) noexcept {
-    if (account.waiting != nullptr) account.waiting->ended(*account.waiting, {});
+  void settle_account(datagram_account const& account, errc outcome = {}) noexcept {
+    if (account.waiting != nullptr) account.waiting->ended(*account.waiting, outcome);
     if (!room_waiters_.empty()) wake_room_waiters();
     if (sent_count_ == 0 && !drain_waiters_.empty()) wake_all(drain_waiters_);
   }
@@ -111,6 +113,7 @@ class socket_core : public list_hook<by_node> {
   [[nodiscard]] socket_row row() const;
   void describe_unread(std::vector<message_row>& rows);
   [[nodiscard]] loop& where() const noexcept { return loop_; }
+  [[nodiscard]] local_host& host() const noexcept { return host_; }
 
  private:
   socket_core(node_core& node, local_host& host, std::uint16_t port, socket_options const& options) noexcept;
@@ -118,6 +121,8 @@ class socket_core : public list_hook<by_node> {
 
   [[nodiscard]] errc check(std::size_t bytes, endpoint const& to) const noexcept;
   [[nodiscard]] errc route(endpoint const& to) noexcept;
+  [[nodiscard]] errc check(accompaniment const& along, connection& by) const noexcept;
+  void take_along(accompaniment const& along, datagram& by) noexcept;
   [[nodiscard]] datagram* make_datagram(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting, connection* by) noexcept;
   void account_unread(std::size_t bytes) noexcept;
   void settle_unread(datagram& one) noexcept;

@@ -38,6 +38,14 @@ std::optional<node_extension> node_at(std::span<std::byte const, extension_bytes
   return node.version == 0 ? std::nullopt : std::optional{node};
 }
 
+std::optional<wide_cookie> wide_destination_at(std::span<std::byte const, extension_bytes> area, std::size_t position) noexcept {
+  bool const there = position + wide_destination_bytes <= extension_bytes && type_at(area, position) == extension_type::wide_destination;
+  if (!there) return std::nullopt;
+  auto const data = area.subspan(position + 1, wide_destination_bytes - 1);
+  std::uint64_t const high = load_big_endian<std::uint16_t>(data.data() + 4);
+  return wide_cookie{u32_at(data, 0), high << 32 | u32_at(data, 6)};
+}
+
 std::array<std::byte, 4> bytes_of(std::uint32_t value) noexcept {
   std::array<std::byte, 4> bytes;
   store_big_endian(bytes.data(), value);
@@ -67,6 +75,7 @@ extension_values parse_extensions(std::span<std::byte const, extension_bytes> ar
     take_value(values, *found);
   }
   values.node = node_at(area, walk.position());
+  values.wide_destination = wide_destination_at(area, walk.position());
   return values;
 }
 
@@ -131,6 +140,16 @@ bool extension_list::append_node(node_extension node) noexcept {
   if (node.version == 0 || !place(extension_type::node, data)) {
     return false;
   }
+  closed_ = true;
+  return true;
+}
+
+bool extension_list::append_wide_destination(wide_cookie cookie) noexcept {
+  std::array<std::byte, wide_destination_bytes - 1> data;
+  store_big_endian(data.data(), cookie.key);
+  store_big_endian(data.data() + 4, static_cast<std::uint16_t>(cookie.address >> 32));
+  store_big_endian(data.data() + 6, static_cast<std::uint32_t>(cookie.address));
+  if (cookie.address > wide_address_max || !place(extension_type::wide_destination, data)) return false;
   closed_ = true;
   return true;
 }

@@ -25,6 +25,7 @@ enum class extension_type : std::uint8_t {
   source_port_index = 8,
   payload_checksum = 9,
   node = 0xd5,  // rdsco's own; every kernel's walk stops at a type of 16 or more
+  wide_destination = 0xd6,
 };
 
 inline constexpr std::uint8_t first_private_type = 16;
@@ -73,6 +74,17 @@ struct rdma_cookie {
   friend bool operator==(rdma_cookie const&, rdma_cookie const&) = default;
 };
 
+/// Likewise between rdsco nodes over adapters that let nobody choose how memory is addressed: where it lies, of which 48 bits matter.
+struct wide_cookie {
+  std::uint32_t key = 0;
+  std::uint64_t address = 0;
+
+  friend bool operator==(wide_cookie const&, wide_cookie const&) = default;
+};
+
+inline constexpr std::size_t wide_destination_bytes = 11;  // with its type byte
+inline constexpr std::uint64_t wide_address_max = (std::uint64_t{1} << 48) - 1;
+
 namespace node_feature {
 inline constexpr std::uint8_t ack_frames = 0x01;  // understands ack-only frames on TCP
 }
@@ -97,6 +109,7 @@ struct extension_values {
   std::optional<std::uint16_t> path_count;  // as sent, not clamped
   std::optional<std::uint32_t> generation;
   std::optional<node_extension> node;
+  std::optional<wide_cookie> wide_destination;
 
   friend bool operator==(extension_values const&, extension_values const&) = default;
 };
@@ -111,8 +124,8 @@ struct extension_values {
 /// Finds rdsco's own extension: it stands where the ordinary walk ended.
 [[nodiscard]] std::optional<node_extension> find_node_extension(std::span<std::byte const, extension_bytes> area) noexcept;
 
-/// Builds an extension area. Each append answers false, and changes nothing, if the value does not fit; nothing can follow the
-/// node extension, because every other walk ends there.
+/// Builds an extension area. Each append answers false, and changes nothing, if the value does not fit; nothing can follow an extension
+/// of rdsco's own, because every other walk ends there.
 class extension_list {
  public:
   [[nodiscard]] bool append(extension_type type, std::span<std::byte const> data) noexcept;
@@ -122,6 +135,8 @@ class extension_list {
   [[nodiscard]] bool append_path_count(std::uint16_t paths) noexcept;
   [[nodiscard]] bool append_generation(std::uint32_t generation) noexcept;
   [[nodiscard]] bool append_node(node_extension node) noexcept;
+  /// An address above wide_address_max does not fit.
+  [[nodiscard]] bool append_wide_destination(wide_cookie cookie) noexcept;
 
   [[nodiscard]] std::array<std::byte, extension_bytes> const& bytes() const noexcept { return bytes_; }
 

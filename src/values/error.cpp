@@ -63,6 +63,21 @@ constexpr std::array explanations{
     explanation{errc::locked_memory_limit, std::errc::not_enough_memory,
                 "the adapter may not have the memory of a connection: raise the limit of locked memory (ulimit -l, LimitMEMLOCK= of a "
                 "service), or lower verbs.receives and verbs.sends"},
+    explanation{errc::stale_offer, std::errc::not_connected,
+                "stale offer: the connection on which that memory was offered is gone, or the offer is over; have it offered again"},
+    explanation{errc::wrong_peer, std::errc::invalid_argument,
+                "wrong peer: that memory was offered to another peer, or by another one; an offer is good for one peer only"},
+    explanation{errc::not_registered, std::errc::bad_address,
+                "not registered: take memory from a region of this socket's address that is neither closed nor lost with its adapter"},
+    explanation{errc::invalid_range, std::errc::result_out_of_range,
+                "invalid range: name bytes within the region, at least one, and for atomics eight that are aligned"},
+    explanation{errc::remote_access, std::errc::permission_denied,
+                "the peer does not permit this on that memory: the offer is over, too small, or for another use (a kernel never permits atomics)"},
+    explanation{errc::remote_failed, std::errc::io_error,
+                "an adapter failed to carry the operation out: the connection's `trouble` in the tables says what it reported"},
+    explanation{errc::operation_dropped, std::errc::connection_aborted,
+                "dropped: the connection broke under the operation, which may have been carried out wholly or in part; have the memory offered "
+                "again and repeat it where that is safe"},
 };
 
 explanation const* find(int value) noexcept {

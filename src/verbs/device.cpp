@@ -10,15 +10,18 @@ device::device(api& calls, loop& where, ibv_context* native, void* context, func
         auto& ends = *static_cast<device*>(self);
         ends.ended_(ends.context_);
       }),
-      ended_(ended), context_(context) {}
+      windows_(calls), slots_(calls), ended_(ended), context_(context) {}
 
 device::~device() {
+  windows_.clear();
+  slots_.flush();
   if (channel_ != nullptr) static_cast<void>(api_.destroy_channel(channel_));
   if (domain_ != nullptr) static_cast<void>(api_.release_domain(domain_));
 }
 
 int device::open() noexcept {
   if (int const failed = api_.query_device(native_, attributes_)) return failed;
+  slots_.set_limits(attributes_.max_mr);
   if (int const failed = api_.allocate_domain(native_, domain_)) return failed;
   return api_.create_channel(native_, channel_);
 }

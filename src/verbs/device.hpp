@@ -3,6 +3,8 @@
 
 #include "verbs/api.hpp"
 #include "verbs/descriptor_watch.hpp"
+#include "verbs/slot_pool.hpp"
+#include "verbs/window_pool.hpp"
 
 #include <rdsco/loop.hpp>
 
@@ -39,6 +41,16 @@ class device {
   [[nodiscard]] ibv_pd* domain() const noexcept { return domain_; }
   [[nodiscard]] ibv_comp_channel* channel() const noexcept { return channel_; }
   [[nodiscard]] ibv_device_attr const& attributes() const noexcept { return attributes_; }
+  /// Memory can be offered by windows that are bound to one queue pair.
+  [[nodiscard]] bool has_windows() const noexcept {
+    constexpr unsigned type_2 = IBV_DEVICE_MEM_WINDOW_TYPE_2A | IBV_DEVICE_MEM_WINDOW_TYPE_2B;
+    return (attributes_.device_cap_flags & type_2) != 0;
+  }
+  /// Peers address registered memory from a number of our choice; otherwise where it lies.
+  [[nodiscard]] bool addresses_chosen() const noexcept { return addresses_chosen_; }
+  void let_addresses_be() noexcept { addresses_chosen_ = false; }
+  [[nodiscard]] window_pool& windows() noexcept { return windows_; }
+  [[nodiscard]] slot_pool& slots() noexcept { return slots_; }
 
  private:
   static void drain(void* self) noexcept;
@@ -49,6 +61,9 @@ class device {
   ibv_device_attr attributes_{};
   ibv_pd* domain_ = nullptr;
   ibv_comp_channel* channel_ = nullptr;
+  window_pool windows_;
+  slot_pool slots_;
+  bool addresses_chosen_ = true;
   function ended_;
   void* context_;
   std::size_t users_ = 0;

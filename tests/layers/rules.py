@@ -9,8 +9,8 @@ PUBLIC_GROUPS = {
     },
     "node": {
         "node.hpp", "basic_socket.hpp", "node_options.hpp", "socket.hpp", "socket_options.hpp", "message.hpp", "congestion.hpp", "counters.hpp",
-        "stats_server.hpp", "tables.hpp", "region.hpp", "rdma.hpp", "transport.hpp", "rdsco.hpp",
-        "detail/send_state.hpp", "detail/send_waiter.hpp", "detail/receive_waiter.hpp",
+        "stats_server.hpp", "tables.hpp", "region.hpp", "remote_memory.hpp", "remote_awaiter.hpp", "transport.hpp", "rdsco.hpp",
+        "detail/remote_state.hpp", "detail/remote_work.hpp", "detail/send_state.hpp", "detail/send_waiter.hpp", "detail/receive_waiter.hpp",
     },
 }
 PUBLIC_GROUP_OF_DIRECTORY = {"asio": "asio", "sim": "sim", "verbs": "verbs_api"}

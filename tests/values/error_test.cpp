@@ -19,7 +19,7 @@ using namespace rdsco;
 
 namespace {
 
-constexpr std::array<std::pair<errc, std::errc>, 26> equivalents{{
+constexpr std::array<std::pair<errc, std::errc>, 33> equivalents{{
     {errc::canceled, std::errc::operation_canceled},
     {errc::timed_out, std::errc::timed_out},
     {errc::withdrawn, std::errc::operation_canceled},
@@ -46,6 +46,13 @@ constexpr std::array<std::pair<errc, std::errc>, 26> equivalents{{
     {errc::device_unsuitable, std::errc::no_such_device_or_address},
     {errc::device_not_permitted, std::errc::permission_denied},
     {errc::locked_memory_limit, std::errc::not_enough_memory},
+    {errc::stale_offer, std::errc::not_connected},
+    {errc::wrong_peer, std::errc::invalid_argument},
+    {errc::not_registered, std::errc::bad_address},
+    {errc::invalid_range, std::errc::result_out_of_range},
+    {errc::remote_access, std::errc::permission_denied},
+    {errc::remote_failed, std::errc::io_error},
+    {errc::operation_dropped, std::errc::connection_aborted},
 }};
 
 /// "name = equivalent", from each line of a file of the project that looks so.
@@ -73,7 +80,7 @@ TEST_CASE("every code has a text of its own and its equivalent") {
   }
   REQUIRE(texts.size() == equivalents.size());
   // The last one of the enumeration is in the table.
-  int const beyond = static_cast<int>(errc::locked_memory_limit) + 1;
+  int const beyond = static_cast<int>(errc::operation_dropped) + 1;
   REQUIRE(static_cast<std::size_t>(beyond) == equivalents.size() + 1);
   REQUIRE(category().message(beyond).find("unknown") != std::string::npos);
   REQUIRE(category().message(0).find("unknown") != std::string::npos);

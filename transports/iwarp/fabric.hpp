@@ -16,6 +16,9 @@ struct iwarp_fabric {
     can.initiator_speaks_first = true;
     can.credits = true;
     can.solicited_events = false;
+    can.atomics = false;
+    can.read_sink_needs_remote_write = true;
+    can.addresses_chosen = false;
     return can;
   }();
 };

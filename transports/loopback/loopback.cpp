@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "node/node_core.hpp"
+#include "node/remote_extensions.hpp"
+#include "transports/loopback/direct_memory.hpp"
 
 #include <rdsco/transport.hpp>
 
@@ -14,7 +16,7 @@ namespace {
 /// handing the datagram itself over. Acknowledgement and delivery are one.
 class loopback_carrier final : public carrier {
  public:
-  explicit loopback_carrier(connection& by) noexcept : by_(by), to_(*by.node.host(by.key.peer)) {
+  loopback_carrier(connection& by, direct_memory& memory) noexcept : by_(by), to_(*by.node.host(by.key.peer)), memory_(memory) {
     by_.share_peer_map(&to_.congested);
   }
 
@@ -30,6 +32,13 @@ class loopback_carrier final : public carrier {
   void map_changed() noexcept override {}
   void break_off() noexcept override {}
   void stop() noexcept override {}
+
+  errc open_offer(offer_core& offered) noexcept override { return memory_.add(offered); }
+  void close_offer(offer_core& over) noexcept override {
+    if (over.held != nullptr) memory_.remove(over);
+    over.gone();
+  }
+  errc check_work(remote_work const&) noexcept override { return {}; }
 
   [[nodiscard]] local_host const& to() const noexcept { return to_; }
   void peer_ports_freed() noexcept { by_.wake_port_waiters(); }
@@ -47,6 +56,13 @@ class loopback_carrier final : public carrier {
   void pass_on(datagram& one) noexcept {
     socket_core& sender = *one.owner;
     bool const ping = one.kind == datagram_kind::ping;
+    if (one.unrepeatable || one.offered != nullptr) [[unlikely]] {
+      if (errc const why = do_remote(one); why != errc()) {
+        datagram_account const account = sender.release_account(one);
+        datagram::free(&one);
+        return sender.settle_account(account, why);
+      }
+    }
     // Told only after delivery: an acknowledgement says that the peer's RDS layer has it.
     datagram_account const account = sender.release_account(one);
     if (ping) {
@@ -55,6 +71,24 @@ class loopback_carrier final : public carrier {
       deliver(one, to_, one.destination_port);
     }
     sender.settle_account(account);
+  }
+
+  // What comes before a datagram, and what it says of it.
+  [[nodiscard]] errc do_remote(datagram& one) noexcept {
+    if (one.work != nullptr) {
+      if (errc const why = memory_.carry_out(*one.work, by_); why != errc()) return why;
+    }
+    one.extensions = extensions_of(one, false);
+    one.work = nullptr;
+    if (one.offered != nullptr) {
+      one.offered->delivered = true;
+      one.drop_offer();
+    }
+    one.epoch = by_.lane.epoch;
+    auto const told = remote_extensions(one.extensions);
+    connection* const back = by_.node.find({by_.key.peer, by_.key.local, by_.key.type_of_service});
+    if (told.used && back != nullptr && one.kind == datagram_kind::data) back->offer_used(*told.used);
+    return {};
   }
 
   // The answer goes to the socket that asked, whichever of the node's addresses it asked.
@@ -85,6 +119,7 @@ class loopback_carrier final : public carrier {
 
   connection& by_;
   local_host& to_;
+  direct_memory& memory_;
   bool delivering_ = false;
 };
 
@@ -98,9 +133,12 @@ class loopback_transport final : public transport {
   std::unique_ptr<carrier> carry(connection& by) override {
     // An address that only loopback carries has no way to other hosts.
     if (node_.host(by.key.peer) == nullptr) return nullptr;
-    auto made = std::make_unique<loopback_carrier>(by);
+    auto made = std::make_unique<loopback_carrier>(by, memory_);
     carriers_.push_back(made.get());
     return made;
+  }
+  task<result<region_core*>> register_memory(local_host& at, mutable_buffer memory) override {
+    co_return result<region_core*>(new region_core(at, memory));
   }
   void congestion_changed(local_host& changed) noexcept override {
     for (loopback_carrier* const each : carriers_)
@@ -113,6 +151,7 @@ class loopback_transport final : public transport {
 
  private:
   node_core& node_;
+  direct_memory memory_;
   std::vector<loopback_carrier*> carriers_;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <rdsco/transport.hpp>
+
 #include <infiniband/verbs.h>
 
 #include <concepts>
@@ -20,12 +22,24 @@ struct fabric_capabilities {
   bool credits = false;
   /// A receiver may sleep until a message asks to be announced.
   bool solicited_events = true;
+  bool atomics = true;
+  /// An adapter places what a read brings like a peer's write, and wants the permission for that.
+  bool read_sink_needs_remote_write = false;
+  /// Peers can be told to address registered memory from a number of our choice, and so within the 32 bits of a kernel's offset.
+  bool addresses_chosen = true;
 };
 
 template <class F>
 concept verbs_fabric = requires {
   { F::name } -> std::convertible_to<std::string_view>;
   { F::capabilities.node_type } -> std::convertible_to<ibv_node_type>;
+};
+
+/// A fabric with an adapter that registers memory so. Which of them it is turns out when a device is opened; all are compiled.
+template <verbs_fabric Fabric, registration How>
+  requires(How == registration::fastreg || How == registration::fmr)
+struct registering : Fabric {
+  static constexpr registration memory = How;
 };
 
 }  // namespace rdsco::detail

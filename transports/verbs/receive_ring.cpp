@@ -32,7 +32,7 @@ int receive_ring::post(ibv_qp* pair) noexcept {
     std::uint32_t const slot = free_[count - 1 - at];
     elements_[at] = slots_.element(slot, frame_slots::frame_bytes_max);
     requests_[at] = {};
-    requests_[at].wr_id = slot;
+    requests_[at].wr_id = slot | receive_mark;
     requests_[at].sg_list = &elements_[at];
     requests_[at].num_sge = 1;
     if (at != 0) requests_[at - 1].next = &requests_[at];

@@ -14,6 +14,10 @@ class receive_ring {
  public:
   explicit receive_ring(verbs::api& calls) noexcept : api_(calls), slots_(calls) {}
 
+  /// Of the requests of a connection, receives are told from others by their numbers: a completion that failed says nothing else for sure.
+  [[nodiscard]] static bool is_receive(std::uint64_t number) noexcept { return (number & receive_mark) != 0; }
+  [[nodiscard]] static std::uint32_t slot_of(std::uint64_t number) noexcept { return static_cast<std::uint32_t>(number); }
+
   /// 0 or -errno. Every slot is to be posted.
   [[nodiscard]] int open(ibv_pd* domain, std::uint32_t count);
   void close() noexcept;
@@ -28,6 +32,8 @@ class receive_ring {
   [[nodiscard]] std::uint32_t count() const noexcept { return slots_.count(); }
 
  private:
+  static constexpr std::uint64_t receive_mark = std::uint64_t{1} << 63;
+
   verbs::api& api_;
   frame_slots slots_;
   std::vector<std::uint32_t> free_;  // capacity for all: pushing allocates nothing

@@ -10,7 +10,8 @@
 
 namespace rdsco::detail {
 
-/// SENDs of one connection: frames are built in registered slots, collected, and posted many in one call. Slots come free in order.
+/// Requests of one connection: frames are built in registered slots, and collected with operations on remote memory and whatever else there
+/// is, and posted many in one call. Each takes a slot; slots come free in order.
 class send_ring {
  public:
   explicit send_ring(verbs::api& calls) noexcept : api_(calls), slots_(calls) {}
@@ -28,17 +29,33 @@ class send_ring {
 
   /// Room for `payload` bytes behind a header, which is sealed and collected by finish().
   [[nodiscard]] std::span<std::byte> begin(std::size_t payload) noexcept;
-  /// `announced`: the receiver is to be woken for it.
-  void finish(protocol::header const& head, bool announced) noexcept;
+  /// `announced`: the receiver is to be woken for it. `fenced`: it waits for reads and atomics before it.
+  void finish(protocol::header const& head, bool announced, bool fenced = false) noexcept;
+  /// A request that is no frame, to be filled in, with one element. `told`: of its completion by itself.
+  [[nodiscard]] ibv_send_wr& put_request(bool told) noexcept;
+  /// The memory of that request's slot, its own until it completes.
+  [[nodiscard]] std::byte* memory_of(std::uint64_t number) const noexcept {
+    return slots_.at(static_cast<std::uint32_t>(number % slots_.count()));
+  }
+  /// An element of that memory.
+  [[nodiscard]] ibv_sge element_of(std::uint64_t number, std::size_t bytes) const noexcept {
+    return slots_.element(static_cast<std::uint32_t>(number % slots_.count()), bytes);
+  }
   /// Hands what was collected to the adapter. 0 or -errno.
   [[nodiscard]] int post(ibv_qp* pair) noexcept;
   /// The request of this number has completed, and with it all before it.
   void completed(std::uint64_t number) noexcept { done_ = number + 1; }
 
+  /// The number of the request that is put next.
+  [[nodiscard]] std::uint64_t next() const noexcept { return put_; }
+  /// Every request below this number has completed.
+  [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
   [[nodiscard]] bool idle() const noexcept { return put_ == done_; }
   [[nodiscard]] bool anything_collected() const noexcept { return collected_ != 0; }
 
  private:
+  [[nodiscard]] ibv_send_wr& collect() noexcept;
+
   // An adapter keeps what it did without telling until it tells of something behind it.
   static constexpr std::uint32_t told_every = 16;
 
@@ -47,7 +64,7 @@ class send_ring {
   std::vector<ibv_send_wr> requests_;
   std::vector<ibv_sge> elements_;
   std::uint32_t collected_ = 0;
-  std::uint64_t put_ = 0;   // frames ever; numbers of requests
+  std::uint64_t put_ = 0;   // requests ever, which are numbered so
   std::uint64_t done_ = 0;  // of these, completed
   std::size_t payload_ = 0;
 };

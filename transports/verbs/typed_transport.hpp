@@ -20,13 +20,25 @@ class typed_verbs_transport final : public verbs_transport {
       : verbs_transport(in, std::move(calls), Fabric::capabilities.node_type) {}
 
   [[nodiscard]] std::unique_ptr<carrier> carry(connection& by) override {
-    auto made = std::make_unique<verbs_link<Fabric>>(*this, by);
+    if (windows_at(by.host)) return make_link<registration::fastreg>(by);
+    return make_link<registration::fmr>(by);
+  }
+
+ private:
+  template <registration How>
+  [[nodiscard]] std::unique_ptr<carrier> make_link(connection& by) {
+    auto made = std::make_unique<verbs_link<registering<Fabric, How>>>(*this, by);
     // Whatever may be refused comes before anything points at what would go again.
     make_room_to_carry();
     actors().spawn(run_path(by, *made));
     carries(by);
     return made;
   }
+  [[nodiscard]] int region_access() const noexcept override {
+    constexpr int sink = Fabric::capabilities.read_sink_needs_remote_write ? IBV_ACCESS_REMOTE_WRITE : 0;
+    return sink;
+  }
+  [[nodiscard]] bool addresses_chosen() const noexcept override { return Fabric::capabilities.addresses_chosen; }
 };
 
 }  // namespace rdsco::detail

@@ -8,12 +8,14 @@
 #include "protocol/fragment.hpp"
 #include "transports/verbs/credits.hpp"  // only: can.credits
 #include "transports/verbs/fabric.hpp"
+#include "transports/verbs/offer_keys.hpp"
 #include "transports/verbs/receive_ring.hpp"
 #include "transports/verbs/send_ring.hpp"
 #include "transports/verbs/verbs_transport.hpp"
 #include "verbs/completion_queue.hpp"
 #include "verbs/event_channel.hpp"
 
+#include <rdsco/detail/remote_work.hpp>
 #include <rdsco/loop.hpp>
 #include <rdsco/task.hpp>
 
@@ -31,6 +33,7 @@ template <verbs_fabric Fabric>
 class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_handler {
  public:
   static constexpr fabric_capabilities can = Fabric::capabilities;
+  using keys = offer_keys<Fabric::memory>;
   /// Every header says what the peer owns, so nobody has to be asked who it is.
   static constexpr bool probes = false;
 
@@ -44,6 +47,11 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   void break_off() noexcept override;
   void stop() noexcept override;
   [[nodiscard]] std::error_code trouble() const noexcept override { return trouble_; }
+
+  [[nodiscard]] errc open_offer(offer_core& offered) noexcept override;
+  void close_offer(offer_core& over) noexcept override;
+  [[nodiscard]] errc check_work(remote_work const& work) noexcept override;
+  void let_go_of(region_core& region) noexcept override;
 
   // verbs_carrier
   [[nodiscard]] bool offer(verbs_request const& request) noexcept override;
@@ -115,10 +123,19 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] std::uint32_t room() const noexcept;
   [[nodiscard]] bool room_for_acknowledgement() noexcept;
   [[nodiscard]] bool acknowledgement_due(bool time_is_up) const noexcept;
-  void finish(protocol::header& head, bool announced) noexcept;
+  void finish(protocol::header& head, bool announced, bool fenced = false) noexcept;
   void put_map() noexcept;
   void put_fragments(datagram& from) noexcept;
   void put_acknowledgement() noexcept;
+
+  // remote memory (verbs_link_remote.hpp)
+  [[nodiscard]] bool ready_to_send(datagram& head) noexcept;
+  [[nodiscard]] bool put_work(datagram& from) noexcept;
+  [[nodiscard]] std::uint64_t put_piece(remote_work& work) noexcept;
+  void requests_done() noexcept;
+  void request_failed(std::uint64_t number, ibv_wc_status status) noexcept;
+  void memory_let_go() noexcept;
+  void let_go(remote_work& work) noexcept;
   [[nodiscard]] std::uint64_t acknowledgement() const noexcept { return by_.lane.received.last_received().value_or(0); }
   void plan() noexcept;
   void plan_at(time_point when) noexcept;
@@ -170,9 +187,14 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   };
   std::deque<held_frame> held_;  // arrived while the peer is not read; their acknowledgements count
 
-  datagram* sending_ = nullptr;  // some fragments of it are out
+  keys keys_;
+  intrusive_list<remote_work, by_adapter> working_;  // in the order of their requests
+
+  datagram* sending_ = nullptr;  // some fragments of it are out, or of the operation before it
   protocol::header sending_head_;
   std::uint32_t sent_bytes_ = 0;
+  bool work_put_ = true;  // the operation before it is out
+  bool fenced_ = false;   // and brings something back
   std::optional<time_point> acknowledge_by_;
 };
 
@@ -180,4 +202,5 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
 
 #include "transports/verbs/verbs_link_connect.hpp"
 #include "transports/verbs/verbs_link_receive.hpp"
+#include "transports/verbs/verbs_link_remote.hpp"
 #include "transports/verbs/verbs_link_transmit.hpp"

@@ -25,7 +25,8 @@ verbs_link<Fabric>::verbs_link(verbs_transport& owner, connection& by) noexcept
       sends_(api_),
       timer_(*this),
       backoff_(by.node.options.verbs.reconnect_min, by.node.options.verbs.reconnect_max),
-      intake_(by) {}
+      intake_(by),
+      keys_(api_) {}
 
 template <verbs_fabric Fabric>
 verbs_link<Fabric>::~verbs_link() {
@@ -311,6 +312,7 @@ void verbs_link<Fabric>::release() noexcept {
   stop_asking();
   if (pair_ != nullptr) api_.destroy_queue_pair(id_);
   pair_ = nullptr;
+  memory_let_go();
   queue_.close();
   receives_.close();
   sends_.close();

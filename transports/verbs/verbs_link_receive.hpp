@@ -56,14 +56,16 @@ bool verbs_link<Fabric>::take(ibv_wc const& one) noexcept {
   if (one.status != IBV_WC_SUCCESS) {
     // The first says what happened; those behind it are flushed.
     if (failure_ == IBV_WC_SUCCESS) failure_ = one.status;
+    if (!receive_ring::is_receive(one.wr_id)) request_failed(one.wr_id, one.status);
     return false;
   }
   if ((one.opcode & IBV_WC_RECV) == 0) {
     sends_.completed(one.wr_id);
+    requests_done();
     return true;
   }
   heard_ = true;
-  auto const slot = static_cast<std::uint32_t>(one.wr_id);
+  std::uint32_t const slot = receive_ring::slot_of(one.wr_id);
   if constexpr (can.credits) {
     // Every frame counts, read or not. A header that is short or damaged ends the connection when it is looked at.
     credits_.arrived(std::to_integer<std::uint32_t>(receives_.frame(slot, protocol::header_bytes)[protocol::offset::credit]));

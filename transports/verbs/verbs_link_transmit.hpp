@@ -65,15 +65,16 @@ bool verbs_link<Fabric>::acknowledgement_due(bool time_is_up) const noexcept {
 }
 
 template <verbs_fabric Fabric>
-void verbs_link<Fabric>::finish(protocol::header& head, bool announced) noexcept {
+void verbs_link<Fabric>::finish(protocol::header& head, bool announced, bool fenced) noexcept {
   if constexpr (can.credits) head.credit = credits_.spend();
-  sends_.finish(head, can.solicited_events && announced);
+  sends_.finish(head, can.solicited_events && announced, fenced);
 }
 
 // Our congestion map, then the send queue in its order. What finds no room goes on when a completion makes some.
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::fill() noexcept {
   path& lane = by_.lane;
+  keys_.revoke(sends_);
   if (sending_ != nullptr) put_fragments(*sending_);
   constexpr std::uint32_t map_frames = protocol::congestion_map_bytes / protocol::fragment_bytes;
   if (sending_ == nullptr && lane.map_due && room() >= map_frames) put_map();
@@ -83,6 +84,11 @@ void verbs_link<Fabric>::fill() noexcept {
       ++by_.node.counted.send_queue_empty;
       return;
     }
+    bool const accompanied = head->unrepeatable || head->offered != nullptr;
+    if (accompanied && !ready_to_send(*head)) {
+      if (lane.next_unsent() == head) return;  // there is no room
+      continue;
+    }
     lane.begin_transmit(*head);
     // A kernel acknowledges what it was asked to, and has no timer for the rest: the last of a burst asks.
     if (lane.budget.charge(head->length) || !lane.has_unsent()) head->acknowledge_soon = true;
@@ -90,6 +96,9 @@ void verbs_link<Fabric>::fill() noexcept {
     by_.node.counted.rdsco_retransmitted += head->retransmitted;
     sending_ = head;
     sending_head_ = header_of(*head, acknowledgement(), true);
+    if (accompanied) sending_head_.extensions = extensions_of(*head, !can.addresses_chosen && !keys::die_with_connection);
+    work_put_ = head->work == nullptr;
+    fenced_ = head->work != nullptr && brings_back(head->work->what);
     sent_bytes_ = 0;
     lane.acknowledgement_sent();
     put_fragments(*head);
@@ -98,6 +107,16 @@ void verbs_link<Fabric>::fill() noexcept {
 
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::put_fragments(datagram& from) noexcept {
+  if (!work_put_) {
+    // Taken back in the middle of its operation, it has nothing to say.
+    bool const over = from.orphaned;
+    if (!over && !put_work(from)) return;
+    work_put_ = true;
+    if (over) {
+      sending_ = nullptr;
+      return by_.lane.end_transmit(from);
+    }
+  }
   const_buffer one;
   auto const parts = from.parts(one);
   do {
@@ -105,7 +124,7 @@ void verbs_link<Fabric>::put_fragments(datagram& from) noexcept {
     std::uint32_t const count = from.length == 0 ? 0 : protocol::fragment_size(from.length, sent_bytes_);
     copy_from(parts, sent_bytes_, sends_.begin(count));
     sent_bytes_ += count;
-    finish(sending_head_, sent_bytes_ == from.length);
+    finish(sending_head_, sent_bytes_ == from.length, fenced_);
   } while (sent_bytes_ < from.length);
   sending_ = nullptr;
   by_.lane.end_transmit(from);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "transports/verbs/verbs_transport.hpp"
 
+#include "transports/verbs/verbs_region.hpp"
+
 #include <algorithm>
 #include <cerrno>
 
@@ -49,6 +51,7 @@ class verbs_transport::listener final : public verbs::cm_handler {
     if (id_ != nullptr) owner_.calls().destroy_id(std::exchange(id_, nullptr));
   }
   [[nodiscard]] rdma_cm_id* id() const noexcept { return id_; }
+  [[nodiscard]] bool hears(local_host const& host) const noexcept { return &host == &host_; }
 
   void cm_event_arrived(verbs::cm_event const& event) noexcept override {
     using kind = verbs::cm_event::kind;
@@ -111,6 +114,7 @@ int verbs_transport::open_device(ibv_context* native_device, verbs::device*& out
   try {
     auto made = std::make_unique<verbs::device>(*api_, node.where, native_device, this, &watch_ended);
     if (int const failed = made->open()) return failed;
+    if (!addresses_chosen()) made->let_addresses_be();
     devices_.push_back(std::move(made));
   } catch (std::bad_alloc const&) {
     return -ENOMEM;
@@ -135,6 +139,9 @@ void verbs_transport::device_removed(ibv_context* native_device) noexcept {
   for (auto& each : devices_) {
     if (each->native() != native_device || each->removed()) continue;
     each->remove();
+    node.for_each_region([&](region_core& one) {
+      if (&one.host()->by == this && &static_cast<verbs_region&>(one).device() == each.get()) one.retire(errc::no_device);
+    });
     ++node.counted.rdsco_verbs_device_removed;
   }
   changed_.raise(1);
@@ -142,6 +149,8 @@ void verbs_transport::device_removed(ibv_context* native_device) noexcept {
 
 // Whoever removes an adapter waits until everybody has let go of it.
 void verbs_transport::drop_removed() noexcept {
+  for (auto& each : devices_)
+    if (each->removed() && !each->used()) close_regions(each.get());
   for (auto& each : devices_)
     if (each->removed() && !each->used() && each->running()) each->stop();
   std::erase_if(devices_, [](auto const& each) { return each->removed() && !each->used() && !each->running(); });
@@ -230,6 +239,33 @@ void verbs_transport::reject(rdma_cm_id* id) noexcept {
   api_->destroy_id(id);
 }
 
+verbs::device* verbs_transport::device_at(local_host const& host) noexcept {
+  for (auto& each : listeners_)
+    if (each->hears(host) && each->id() != nullptr) return device_for(api_->device_of(each->id()));
+  return nullptr;
+}
+
+bool verbs_transport::windows_at(local_host const& host) noexcept {
+  verbs::device const* const on = device_at(host);
+  return on != nullptr && on->has_windows();
+}
+
+task<result<region_core*>> verbs_transport::register_memory(local_host& host, mutable_buffer memory) {
+  verbs::device* const on = device_at(host);
+  if (on == nullptr) co_return errc::no_device;
+  auto made = std::make_unique<verbs_region>(host, memory, *api_, *on);
+  int const windows = on->has_windows() ? IBV_ACCESS_MW_BIND : 0;
+  if (int const failed = made->open(IBV_ACCESS_LOCAL_WRITE | windows | region_access())) co_return setup_error(failed);
+  co_return made.release();
+}
+
+// Of one device, or all.
+void verbs_transport::close_regions(verbs::device const* on) noexcept {
+  node.for_each_region([&](region_core& one) {
+    if (&one.host()->by == this && (on == nullptr || &static_cast<verbs_region&>(one).device() == on)) one.close();
+  });
+}
+
 void verbs_transport::congestion_changed(local_host& host) noexcept {
   for (connection* const each : connections_) {
     if (&each->host != &host) continue;
@@ -244,6 +280,7 @@ task<> verbs_transport::close() {
   for (auto& each : listeners_) each->close();
   for (connection* const each : connections_) each->by->stop();
   co_await actors_.join();
+  close_regions(nullptr);
   co_await end_watches();
 }
 

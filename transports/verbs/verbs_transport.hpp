@@ -47,6 +47,7 @@ class verbs_transport : public transport {
 
   [[nodiscard]] std::error_code open(local_host& host) override;
   void start() override;
+  [[nodiscard]] task<result<region_core*>> register_memory(local_host& host, mutable_buffer memory) override;
   void congestion_changed(local_host& host) noexcept override;
   [[nodiscard]] task<> close() override;
 
@@ -77,8 +78,16 @@ class verbs_transport : public transport {
   }
   void carries(connection& by) noexcept { connections_.push_back(&by); }
   task_group& actors() noexcept { return actors_; }
+  /// The adapter of this address has memory windows. What is not there registers in slots, as every adapter can.
+  [[nodiscard]] bool windows_at(local_host const& host) noexcept;
 
  private:
+  // What a region needs beside the adapter's own use and windows.
+  [[nodiscard]] virtual int region_access() const noexcept = 0;
+  [[nodiscard]] virtual bool addresses_chosen() const noexcept = 0;
+  [[nodiscard]] verbs::device* device_at(local_host const& host) noexcept;
+  void close_regions(verbs::device const* on) noexcept;
+
   class listener;
   struct retry_timer : timer {
     explicit retry_timer(verbs_transport& of) noexcept

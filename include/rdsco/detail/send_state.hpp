@@ -2,6 +2,7 @@
 #pragma once
 
 #include <rdsco/buffer.hpp>
+#include <rdsco/detail/remote_work.hpp>
 #include <rdsco/detail/send_waiter.hpp>
 #include <rdsco/endpoint.hpp>
 #include <rdsco/error.hpp>
@@ -35,6 +36,10 @@ class send_state : public send_waiter, public acknowledged_send {
   /// Called when a send that waited has finished.
   void (*finished)(send_state&) noexcept = nullptr;
 
+ protected:
+  [[nodiscard]] socket_core* from() const noexcept { return from_; }
+  accompaniment const* along = nullptr;  // nothing, mostly
+
  private:
   static void retry_send(send_waiter& self) noexcept;
   static void acknowledgement(acknowledged_send& self, errc why) noexcept;
@@ -46,6 +51,19 @@ class send_state : public send_waiter, public acknowledged_send {
   bool acknowledged_;
   bool attempting_ = false;
   bool blocked_ = false;  // it has waited for the port
+};
+
+/// A send whose datagram carries an offer.
+class offering_state : public send_state {
+ public:
+  offering_state(socket_core* from, const_buffers const& payload, endpoint const& to, bool acknowledged, offer_core* offered) noexcept
+      : send_state(from, payload, to, acknowledged) {
+    offering_.offered = offered;
+    along = &offering_;
+  }
+
+ private:
+  accompaniment offering_;
 };
 
 /// Waits until a send of some size could be accepted, without sending.

@@ -11,7 +11,11 @@ namespace rdsco {
 /// RDS over iWARP, between rdsco nodes: no kernel speaks it any more. Link rdsco::verbs.
 struct iwarp {
   static constexpr std::string_view name = "iwarp";
-  static constexpr transport_capabilities capabilities{};
+  static constexpr transport_capabilities capabilities = [] {
+    transport_capabilities can;
+    can.remote_memory = registration::fmr;
+    return can;
+  }();
   [[nodiscard]] static std::unique_ptr<detail::transport> make(detail::node_core&);
 };
 

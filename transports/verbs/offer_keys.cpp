@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "transports/verbs/offer_keys.hpp"
+
+#include <cerrno>
+#include <utility>
+
+namespace rdsco::detail {
+
+namespace {
+
+unsigned remote_access_of(access may) noexcept {
+  unsigned flags = 0;
+  if (permits(may, access::read)) flags |= IBV_ACCESS_REMOTE_READ;
+  if (permits(may, access::write)) flags |= IBV_ACCESS_REMOTE_WRITE;
+  if (permits(may, access::atomic)) flags |= IBV_ACCESS_REMOTE_ATOMIC;
+  return flags;
+}
+
+verbs_region& region_of(offer_core const& offered) noexcept { return static_cast<verbs_region&>(offered.region()); }
+ibv_mw* window_of(offer_core const& offered) noexcept { return static_cast<ibv_mw*>(offered.held); }
+
+}  // namespace
+
+using windows = offer_keys<registration::fastreg>;
+using slots = offer_keys<registration::fmr>;
+
+bool windows::ready(offer_core& offered, verbs::device& on, std::uint32_t epoch, send_ring& sends) noexcept {
+  if (offered.held != nullptr && offered.epoch == epoch) return true;
+  verbs_region const& region = region_of(offered);
+  ibv_mw* window = nullptr;
+  if (&region.device() != &on || on.windows().take(on.domain(), window) != 0) return false;
+  ibv_send_wr& request = sends.put_request(false);
+  request.opcode = IBV_WR_BIND_MW;
+  request.bind_mw.mw = window;
+  request.bind_mw.rkey = ibv_inc_rkey(window->rkey);
+  request.bind_mw.bind_info.mr = region.native();
+  request.bind_mw.bind_info.addr = reinterpret_cast<std::uintptr_t>(offered.data());
+  request.bind_mw.bind_info.length = offered.bytes;
+  request.bind_mw.bind_info.mw_access_flags = remote_access_of(offered.terms.may) | IBV_ACCESS_ZERO_BASED;
+  // The next binding has to have another key.
+  window->rkey = request.bind_mw.rkey;
+  offered.held = window;
+  offered.key = window->rkey;
+  offered.address = 0;
+  offered.epoch = epoch;
+  offered.request = request.wr_id;
+  return true;
+}
+
+bool windows::close(offer_core& over, std::uint32_t epoch) noexcept {
+  if (over.held == nullptr || over.epoch != epoch) {
+    forget(over);
+    over.gone();
+    return false;
+  }
+  to_revoke_.push_back(over);
+  return true;
+}
+
+void windows::revoke(send_ring& sends) noexcept {
+  while (!to_revoke_.empty() && sends.room() > 1) {
+    offer_core& over = *to_revoke_.pop_front();
+    ibv_send_wr& request = sends.put_request(true);
+    request.opcode = IBV_WR_LOCAL_INV;
+    request.invalidate_rkey = over.key;
+    over.request = request.wr_id;
+    revoking_.push_back(over);
+  }
+}
+
+void windows::completed(std::uint64_t done) noexcept {
+  while (!revoking_.empty() && revoking_.front().request < done) {
+    offer_core& over = *revoking_.pop_front();
+    region_of(over).device().windows().give_back(window_of(over));
+    over.held = nullptr;
+    over.gone();
+  }
+}
+
+// A binding that an adapter refuses would be refused on the next connection too.
+void windows::failed(connection& by, std::uint64_t request) noexcept {
+  for (offer_core& each : by.offers)
+    if (each.open() && each.held != nullptr && each.request == request) return each.end(errc::remote_failed);
+}
+
+void windows::connection_gone(connection& by) noexcept {
+  for (auto at = by.offers.begin(); at != by.offers.end();) {
+    offer_core& one = *at++;
+    if (one.held == nullptr) continue;
+    static_cast<list_hook<by_carrier>&>(one).unlink();
+    forget(one);
+    if (!one.open()) {
+      one.gone();
+    } else if (one.delivered) {
+      one.end(errc::stale_offer);
+    }
+  }
+}
+
+// Whether it is bound, and to what, nobody knows any more.
+void windows::forget(offer_core& one) noexcept {
+  if (one.held != nullptr) region_of(one).device().windows().destroy(static_cast<ibv_mw*>(std::exchange(one.held, nullptr)));
+}
+
+errc slots::open(offer_core& offered) noexcept {
+  verbs_region const& region = region_of(offered);
+  verbs::device& on = region.device();
+  auto const where = reinterpret_cast<std::uintptr_t>(offered.data());
+  std::uint64_t const first = on.addresses_chosen() ? where % 4096 : where;
+  unsigned const remote = remote_access_of(offered.terms.may);
+  bool const written = (remote & (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC)) != 0;
+  unsigned const flags = remote | (written ? unsigned{IBV_ACCESS_LOCAL_WRITE} : 0u);
+  verbs::slot* taken = nullptr;
+  int const failed = on.slots().take(on.domain(), offered.data(), offered.bytes, first, static_cast<int>(flags), offered.to(), taken);
+  if (failed == -ENOSPC) return errc::limit_reached;
+  if (failed != 0) return failed == -ENOMEM ? errc::locked_memory_limit : errc::not_supported;
+  offered.held = taken;
+  offered.key = taken->native->rkey;
+  offered.address = first;
+  return {};
+}
+
+bool slots::close(offer_core& over, std::uint32_t) noexcept {
+  if (over.held != nullptr) region_of(over).device().slots().give_back(*static_cast<verbs::slot*>(std::exchange(over.held, nullptr)), over.terms.invalidate);
+  over.gone();
+  return false;
+}
+
+}  // namespace rdsco::detail
