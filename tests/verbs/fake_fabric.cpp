@@ -31,34 +31,46 @@ void fake_descriptor::set(bool readable) noexcept {
 
 namespace {
 
-std::vector<std::byte> gathered(std::vector<ibv_sge> const& from) {
-  std::vector<std::byte> bytes;
-  for (ibv_sge const& each : from) {
-    auto const* const begin = reinterpret_cast<std::byte const*>(each.addr);
-    bytes.insert(bytes.end(), begin, begin + each.length);
-  }
-  return bytes;
-}
-
-std::size_t room_of(std::vector<ibv_sge> const& into) {
-  std::size_t total = 0;
-  for (ibv_sge const& each : into) total += each.length;
-  return total;
-}
-
-void scatter(std::vector<std::byte> const& bytes, std::vector<ibv_sge> const& into) {
-  std::size_t at = 0;
-  for (ibv_sge const& each : into) {
-    std::size_t const count = std::min<std::size_t>(each.length, bytes.size() - at);
-    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), count, reinterpret_cast<std::byte*>(each.addr));
-    at += count;
-  }
-}
-
 // A REQ has 56 bytes for its consumer, a REP 196, a REJ 148; whatever is not used is zero.
 constexpr std::size_t request_bytes = 56, reply_bytes = 196, reject_bytes = 148;
 
+template <class Request>
+std::vector<ibv_sge> elements_of(Request const& request) {
+  return {request.sg_list, request.sg_list + request.num_sge};
+}
+
+fake_send as_posted(ibv_send_wr const& request) {
+  fake_send made;
+  made.request = request;
+  made.elements = elements_of(request);
+  if (request.opcode != IBV_WR_BIND_MW) return made;
+  auto const& how = request.bind_mw.bind_info;
+  made.binding.window = static_cast<fake_window*>(request.bind_mw.mw);
+  made.binding.region = static_cast<fake_region*>(how.mr);
+  made.binding.believed = request.bind_mw.mw->rkey;
+  made.binding.key = request.bind_mw.rkey;
+  made.binding.address = how.addr;
+  made.binding.bytes = how.length;
+  made.binding.access = how.mw_access_flags;
+  return made;
+}
+
 }  // namespace
+
+ibv_device_attr fake_attributes(ibv_node_type type) noexcept {
+  bool const iwarp = type == IBV_NODE_RNIC;
+  ibv_device_attr made{};
+  made.max_mr_size = std::uint64_t{1} << 40;
+  made.max_qp_wr = 1 << 15;
+  made.max_sge = iwarp ? 6 : 32;
+  made.max_sge_rd = iwarp ? 1 : 32;
+  made.max_cqe = (1 << 15) - 1;
+  made.max_mr = made.max_mw = 1 << 19;
+  made.max_qp_rd_atom = made.max_qp_init_rd_atom = 16;
+  made.atomic_cap = iwarp ? IBV_ATOMIC_NONE : IBV_ATOMIC_HCA;
+  if (!iwarp) made.device_cap_flags = static_cast<unsigned>(IBV_DEVICE_MEM_WINDOW) | IBV_DEVICE_MEM_WINDOW_TYPE_2B;
+  return made;
+}
 
 std::vector<std::byte> fake_fabric::as_told(std::span<std::byte const> told, std::size_t room) {
   std::vector<std::byte> made(told.begin(), told.end());
@@ -79,10 +91,6 @@ int fake_fabric::refused(std::string_view call) const {
   return found == faults.refused.end() ? 0 : found->second;
 }
 
-bool fake_fabric::may_arrive(fake_pair const& to) const noexcept {
-  return !faults.at_last_moment || to.receives_to->armed || to.receives_to == arming_;
-}
-
 bool fake_fabric::is_cut(fake_id const& one) const { return cuts_.contains(std::minmax(one.local.host, one.peer.host)); }
 
 void fake_fabric::cut(address const& one, address const& other, bool on) {
@@ -90,6 +98,19 @@ void fake_fabric::cut(address const& one, address const& other, bool on) {
     cuts_.insert(std::minmax(one, other));
   else
     cuts_.erase(std::minmax(one, other));
+  run();
+}
+
+bool fake_fabric::is_held(fake_pair const& one) const { return held_.contains(one.of->local.host); }
+
+void fake_fabric::hold_sends(address const& of, bool on) {
+  if (on) {
+    held_.insert(of);
+    return;
+  }
+  held_.erase(of);
+  for (fake_id* const id : ids_)
+    if (id->pair != nullptr && id->pair->failed) flush(*id->pair, IBV_WC_WR_FLUSH_ERR, nullptr);
   run();
 }
 
@@ -115,20 +136,6 @@ void fake_fabric::tell(fake_id& id, kind what, std::span<std::byte const> told, 
   id.events->ready.set(true);
 }
 
-void fake_fabric::complete(fake_pair& of, bool receive, std::uint64_t number, ibv_wc_status status, std::size_t bytes, bool solicited) {
-  ibv_wc made{};
-  made.wr_id = number;
-  made.status = status;
-  made.opcode = receive ? IBV_WC_RECV : IBV_WC_SEND;
-  made.byte_len = static_cast<std::uint32_t>(bytes);
-  fake_queue& to = receive ? *of.receives_to : *of.sends_to;
-  RDSCO_CHECK(to.completions.size() < to.entries, "a completion queue of a test overflowed");
-  to.completions.push_back(made);
-  bool const announced = solicited || status != IBV_WC_SUCCESS;
-  if (!to.armed || (to.solicited_only && !(announced && rules.announces))) return;
-  announce(to);
-}
-
 void fake_fabric::announce(fake_queue& to) {
   to.armed = false;
   auto& channel = *static_cast<fake_channel*>(to.channel);
@@ -146,21 +153,6 @@ void fake_fabric::tell_disconnected(address const& one, address const& other) {
     if (id->connected && !id->ended && std::minmax(id->local.host, id->peer.host) == std::minmax(one, other)) tell(*id, kind::disconnected);
 }
 
-void fake_fabric::fail_pair(fake_pair& pair, ibv_wc_status first) {
-  if (pair.failed) return;
-  pair.failed = true;
-  ibv_wc_status status = first;
-  for (; !pair.sends.empty(); pair.sends.pop_front()) {
-    complete(pair, false, pair.sends.front().request.wr_id, status, 0, true);
-    status = IBV_WC_WR_FLUSH_ERR;
-  }
-  pair.unsignaled = 0;
-  for (; !pair.receives.empty(); pair.receives.pop_front()) {
-    complete(pair, true, pair.receives.front().number, status, 0, true);
-    status = IBV_WC_WR_FLUSH_ERR;
-  }
-}
-
 void fake_fabric::disconnect(fake_id& id) {
   if (id.ended || !id.connected) return;
   for (fake_id* const end : {&id, id.other}) {
@@ -169,61 +161,6 @@ void fake_fabric::disconnect(fake_id& id) {
     if (end->pair != nullptr) fail_pair(*end->pair, IBV_WC_WR_FLUSH_ERR);
     tell(*end, kind::disconnected);
   }
-}
-
-bool fake_fabric::breaks_rules(fake_pair const& from, fake_pair const& to) {
-  bool const first = !rules.anyone_first && !from.of->asked && !from.heard;
-  bool const lost = !rules.retries && to.receives.empty();
-  spoke_first += first;
-  unreceived += lost;
-  return first || lost;
-}
-
-bool fake_fabric::carry_out(fake_pair& from) {
-  fake_id const* const far = from.of->other;
-  if (from.failed || from.sends.empty() || far == nullptr || far->pair == nullptr || far->pair->failed) return false;
-  fake_pair& to = *far->pair;
-  if (!from.of->connected || is_cut(*from.of)) return false;
-  if (breaks_rules(from, to)) return disconnect(*from.of), true;
-  // The adapter tries again and again.
-  if (to.receives.empty() || !may_arrive(to)) return false;
-  fake_send const sent = std::move(from.sends.front());
-  from.sends.pop_front();
-  auto const bytes = gathered(sent.from);
-  if (faults.swallow && faults.swallow(sent.request, bytes)) {
-    if ((sent.request.send_flags & IBV_SEND_SIGNALED) != 0) complete(from, false, sent.request.wr_id, IBV_WC_SUCCESS, 0, true);
-    return true;
-  }
-  if (on_message) on_message(sent.request, bytes);
-  fake_receive const into = std::move(to.receives.front());
-  to.receives.pop_front();
-  if (bytes.size() > room_of(into.into)) {
-    complete(to, true, into.number, IBV_WC_LOC_LEN_ERR, 0, true);
-    fail_pair(to, IBV_WC_WR_FLUSH_ERR);
-    complete(from, false, sent.request.wr_id, IBV_WC_REM_OP_ERR, 0, true);
-    fail_pair(from, IBV_WC_WR_FLUSH_ERR);
-    return true;
-  }
-  scatter(bytes, into.into);
-  to.heard = true;
-  complete(to, true, into.number, IBV_WC_SUCCESS, bytes.size(), (sent.request.send_flags & IBV_SEND_SOLICITED) != 0);
-  ++from.unsignaled;
-  if ((sent.request.send_flags & IBV_SEND_SIGNALED) != 0) {
-    from.unsignaled = 0;
-    complete(from, false, sent.request.wr_id, IBV_WC_SUCCESS, 0, true);
-  }
-  return true;
-}
-
-void fake_fabric::run() {
-  if (running_) return;
-  running_ = true;
-  for (bool moved = true; moved;) {
-    moved = false;
-    for (fake_id* const id : ids_)
-      while (id->pair != nullptr && carry_out(*id->pair)) moved = true;
-  }
-  running_ = false;
 }
 
 /// The calls of one host.
@@ -375,8 +312,10 @@ class fake_api final : public verbs::api {
 
   int query_device(ibv_context*, ibv_device_attr& out) noexcept override {
     if (fabric_.fails()) return -ENOMEM;
-    out = {};
-    out.max_qp_rd_atom = out.max_qp_init_rd_atom = 16;
+    out = fabric_.attributes;
+    if (fabric_.rules.windows) return 0;
+    out.max_mw = 0;
+    out.device_cap_flags &= ~(static_cast<unsigned>(IBV_DEVICE_MEM_WINDOW) | IBV_DEVICE_MEM_WINDOW_TYPE_2B);
     return 0;
   }
   ibv_node_type node_type(ibv_context* device) noexcept override { return device->device->node_type; }
@@ -388,6 +327,7 @@ class fake_api final : public verbs::api {
   int destroy_channel(ibv_comp_channel* channel) noexcept override { return destroy(static_cast<fake_channel*>(channel)), 0; }
   int channel_descriptor(ibv_comp_channel* channel) noexcept override { return static_cast<fake_channel*>(channel)->ready.number(); }
   int create_queue(ibv_context*, int entries, void* context, ibv_comp_channel* channel, ibv_cq*& out) noexcept override {
+    if (entries > fabric_.attributes.max_cqe) return -EINVAL;
     if (int const failed = make<fake_queue>(out)) return failed;
     auto& made = *static_cast<fake_queue*>(out);
     made.entries = static_cast<std::size_t>(entries);
@@ -434,28 +374,37 @@ class fake_api final : public verbs::api {
     return static_cast<int>(count);
   }
 
-  int create_queue_pair(rdma_cm_id* id, ibv_pd*, ibv_qp_init_attr& attributes, ibv_qp*& out) noexcept override {
+  int create_queue_pair(rdma_cm_id* id, ibv_pd* domain, ibv_qp_init_attr& attributes, ibv_qp*& out) noexcept override {
+    ibv_device_attr const& most = fabric_.attributes;
+    ibv_qp_cap const& cap = attributes.cap;
+    if (std::cmp_greater(std::max(cap.max_send_wr, cap.max_recv_wr), most.max_qp_wr)) return -EINVAL;
+    if (std::cmp_greater(std::max(cap.max_send_sge, cap.max_recv_sge), most.max_sge)) return -EINVAL;
     if (int const failed = make<fake_pair>(out)) return failed;
     auto& made = *static_cast<fake_pair*>(out);
+    made.pd = domain;
     made.of = static_cast<fake_id*>(id);
     made.of->pair = &made;
     made.sends_to = static_cast<fake_queue*>(attributes.send_cq);
     made.receives_to = static_cast<fake_queue*>(attributes.recv_cq);
-    made.send_max = attributes.cap.max_send_wr;
-    made.receive_max = attributes.cap.max_recv_wr;
+    made.cap = cap;
     return 0;
   }
-  void destroy_queue_pair(rdma_cm_id* id) noexcept override { destroy(std::exchange(static_cast<fake_id*>(id)->pair, nullptr)); }
+  void destroy_queue_pair(rdma_cm_id* id) noexcept override {
+    auto* const ending = std::exchange(static_cast<fake_id*>(id)->pair, nullptr);
+    fabric_.memory_.let_go(*ending);
+    destroy(ending);
+  }
   int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept override {
     outside const own(fabric_);
     auto& to = *static_cast<fake_pair*>(pair);
     for (ibv_send_wr const* each = first; each != nullptr; each = each->next) {
-      if (fabric_.fails() || to.sends.size() + to.unsignaled >= to.send_max) return fabric_.run(), -ENOMEM;
-      if (to.failed) {
-        fabric_.complete(to, false, each->wr_id, IBV_WC_WR_FLUSH_ERR, 0, true);
-        continue;
-      }
-      to.sends.push_back({*each, std::vector<ibv_sge>(each->sg_list, each->sg_list + each->num_sge)});
+      if (fabric_.fails()) return fabric_.run(), -ENOMEM;
+      if (int const refused = fabric_.refusal_of(to, *each)) return fabric_.run(), refused;
+      fake_send const made = as_posted(*each);
+      if (to.failed && to.sends.empty())
+        fabric_.complete(to, made, IBV_WC_WR_FLUSH_ERR);
+      else
+        to.sends.push_back(made);
     }
     return fabric_.run(), 0;
   }
@@ -463,29 +412,47 @@ class fake_api final : public verbs::api {
     outside const own(fabric_);
     auto& to = *static_cast<fake_pair*>(pair);
     for (ibv_recv_wr const* each = first; each != nullptr; each = each->next) {
-      if (fabric_.fails() || to.receives.size() >= to.receive_max) return -ENOMEM;
-      if (to.failed) {
-        fabric_.complete(to, true, each->wr_id, IBV_WC_WR_FLUSH_ERR, 0, true);
-        continue;
-      }
-      to.receives.push_back({each->wr_id, std::vector<ibv_sge>(each->sg_list, each->sg_list + each->num_sge)});
+      if (fabric_.fails() || to.receives.size() >= to.cap.max_recv_wr) return -ENOMEM;
+      if (std::cmp_greater(each->num_sge, to.cap.max_recv_sge)) return -EINVAL;
+      fake_receive const made{each->wr_id, elements_of(*each)};
+      if (to.failed)
+        fabric_.complete(to, made, IBV_WC_WR_FLUSH_ERR);
+      else
+        to.receives.push_back(made);
     }
     return fabric_.run(), 0;
   }
 
-  int register_memory(ibv_pd*, void*, std::size_t, int, ibv_mr*& out) noexcept override {
+  int register_memory(ibv_pd* domain, void* memory, std::size_t bytes, int access, ibv_mr*& out) noexcept override {
     if (int const failed = fabric_.refused("register_memory")) return failed;
-    return make<ibv_mr>(out);
+    bool const from_zero = (access & IBV_ACCESS_ZERO_BASED) != 0;
+    return make_region(domain, memory, bytes, from_zero ? 0 : reinterpret_cast<std::uintptr_t>(memory), access, out);
   }
-  int register_memory_at(ibv_pd* domain, void* memory, std::size_t bytes, std::uint64_t, int access, ibv_mr*& out) noexcept override {
-    return register_memory(domain, memory, bytes, access, out);
+  int register_memory_at(ibv_pd* domain, void* memory, std::size_t bytes, std::uint64_t first, int access, ibv_mr*& out) noexcept override {
+    if (int const failed = fabric_.refused("register_memory_at")) return failed;
+    std::uint64_t const here = reinterpret_cast<std::uintptr_t>(memory);
+    return make_region(domain, memory, bytes, fabric_.rules.chosen_addresses ? first : here, access, out);
   }
-  int deregister_memory(ibv_mr* region) noexcept override { return destroy(region), 0; }
-  int allocate_window(ibv_pd*, ibv_mw*& out) noexcept override {
+  int deregister_memory(ibv_mr* region) noexcept override {
+    auto& ending = *static_cast<fake_region*>(region);
+    if (ending.windows != 0) return -EBUSY;
+    fabric_.pulled_away += fabric_.uses(ending);
+    fabric_.memory_.remove(ending);
+    return destroy(&ending), 0;
+  }
+  int allocate_window(ibv_pd* domain, ibv_mw*& out) noexcept override {
+    outside const own(fabric_);
     if (int const failed = fabric_.refused("allocate_window")) return failed;
-    return make<ibv_mw>(out);
+    if (!fabric_.rules.windows) return -EOPNOTSUPP;
+    if (int const failed = make<fake_window>(out)) return failed;
+    fabric_.memory_.add(*static_cast<fake_window*>(out), domain);
+    return 0;
   }
-  int release_window(ibv_mw* window) noexcept override { return destroy(window), 0; }
+  int release_window(ibv_mw* window) noexcept override {
+    auto& ending = *static_cast<fake_window*>(window);
+    fabric_.memory_.remove(ending);
+    return destroy(&ending), 0;
+  }
 
  private:
   // Channels of the connection manager belong to no device.
@@ -503,6 +470,16 @@ class fake_api final : public verbs::api {
     outside& operator=(outside const&) = delete;
     fake_fabric& fabric;
   };
+
+  int make_region(ibv_pd* domain, void* memory, std::size_t bytes, std::uint64_t first, int access, ibv_mr*& out) noexcept {
+    outside const own(fabric_);
+    bool const written = (access & (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC)) != 0;
+    if (written && (access & IBV_ACCESS_LOCAL_WRITE) == 0) return -EINVAL;
+    if (bytes > fabric_.attributes.max_mr_size) return -EINVAL;
+    if (int const failed = make<fake_region>(out)) return failed;
+    fabric_.memory_.add(*static_cast<fake_region*>(out), domain, memory, bytes, first, access);
+    return 0;
+  }
 
   template <class T, class Base>
   int make(Base*& out) noexcept {

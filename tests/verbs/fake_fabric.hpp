@@ -2,6 +2,7 @@
 #pragma once
 
 #include "verbs/api.hpp"
+#include "verbs/fake_memory.hpp"
 
 #include <rdsco/endpoint.hpp>
 
@@ -60,15 +61,19 @@ struct fake_receive {
 };
 struct fake_send {
   ibv_send_wr request{};
-  std::vector<ibv_sge> from;
+  std::vector<ibv_sge> elements;  // what it sends; of READ and atomics, where the answer goes
+  fake_binding binding;
+  bool late = false;     // asked, and not answered yet: what follows may pass it
+  bool outdone = false;  // carried out, and told after what it passed
 };
 
-/// One end of a reliable connection. Requests are carried out in their order; a queue pair in error flushes all it has, in order.
+/// One end of a reliable connection. Requests are carried out in their order, late READs excepted, and told in their order; a queue
+/// pair in error flushes all it has, in order.
 struct fake_pair : ibv_qp {
   fake_id* of = nullptr;
   fake_queue* sends_to = nullptr;
   fake_queue* receives_to = nullptr;
-  std::uint32_t send_max = 0, receive_max = 0;
+  ibv_qp_cap cap{};
   std::deque<fake_receive> receives;
   std::deque<fake_send> sends;
   std::size_t unsignaled = 0;  // carried out and not told: they hold their places
@@ -94,18 +99,29 @@ struct fake_rules {
   bool anyone_first = true;     ///< otherwise what the accepting end sends before it heard something ends the connection
   bool pads = true;             ///< private data is as long as the connection manager's messages; otherwise as long as it was given
   bool announces = true;        ///< a queue can be armed for announced messages only; otherwise it then stays silent
+  bool windows = true;          ///< memory windows of type 2
+  bool atomics = true;
+  bool fenced_reads = true;     ///< a READ may have a fence; otherwise it is refused
+  bool chosen_addresses = true; ///< regions are addressed as they were registered; otherwise where they lie
+  bool tells_refusal = true;    ///< a requester hears that access was refused; otherwise its WRITE succeeds and its connection ends
+  bool read_sink_needs_remote_write = false;
 
   fake_rules() = default;
   explicit fake_rules(ibv_node_type type) noexcept {
-    if (type == IBV_NODE_RNIC) retries = anyone_first = pads = announces = false;
+    if (type != IBV_NODE_RNIC) return;
+    retries = anyone_first = pads = announces = windows = atomics = fenced_reads = chosen_addresses = tells_refusal = false;
+    read_sink_needs_remote_write = true;
   }
 };
+
+/// What an adapter of this kind says of itself; soft-RoCE's and soft-iWARP's numbers where they matter.
+[[nodiscard]] ibv_device_attr fake_attributes(ibv_node_type type) noexcept;
 
 /// Hosts with one adapter each, on one fabric: the verbs as RDS uses them, InfiniBand's or iWARP's, carried out at once and in the order
 /// of the calls. What a test forbids does not happen: cut() stops messages, and every call that can fail can be made to.
 class fake_fabric {
  public:
-  explicit fake_fabric(ibv_node_type type = IBV_NODE_CA) noexcept : node_type(type), rules(type) {}
+  explicit fake_fabric(ibv_node_type type = IBV_NODE_CA) noexcept : node_type(type), rules(type), attributes(fake_attributes(type)) {}
   ~fake_fabric();
   fake_fabric(fake_fabric const&) = delete;
   fake_fabric& operator=(fake_fabric const&) = delete;
@@ -127,7 +143,7 @@ class fake_fabric {
 
   /// What an adapter, a driver or a wire may do at its worst. All off at first.
   struct faults {
-    /// A message that this takes is acknowledged to its sender and reaches no memory.
+    /// A message or a WRITE that this takes is acknowledged to its sender and reaches no memory.
     std::function<bool(ibv_send_wr const&, std::span<std::byte const>)> swallow;
     /// Messages arrive just before their queue is armed: they make no event.
     bool at_last_moment = false;
@@ -137,10 +153,17 @@ class fake_fabric {
     bool hold_events = false;
     /// The accepting side never hears that the connection is established.
     bool lose_established = false;
+    /// READs and atomics are answered after all that was posted behind them and may pass them, which a fence forbids. One that
+    /// nothing follows waits for it, or for release_reads().
+    bool late_reads = false;
     /// Calls that fail for as long as they stand here, and with what.
     std::map<std::string_view, int> refused;
   } faults;
   void release_events();
+  void release_reads();
+  /// What a host posts is accepted and stays with its adapter, even behind the end of a connection, until this is undone or the
+  /// queue pair is gone.
+  void hold_sends(address const& of, bool on);
   /// The connection manager tells both ends that they are disconnected, and no completion does.
   void tell_disconnected(address const& one, address const& other);
   /// The adapter of a host is pulled out: its identifiers hear of it, its connections are dead, and nothing can be made on it.
@@ -156,12 +179,16 @@ class fake_fabric {
   [[nodiscard]] std::size_t alive() const noexcept { return alive_; }
   [[nodiscard]] std::size_t connections() const noexcept;
   std::function<void(ibv_send_wr const&, std::span<std::byte const>)> on_message;  ///< each message as it arrives
+  std::function<void(ibv_send_wr const&)> on_remote;  ///< each WRITE, READ and atomic as it has been carried out
   std::function<void(std::vector<std::byte>&)> on_private_data;  ///< of requests, replies and rejections; it may change them
   /// Connections that the rules ended: a message found no receive, or the accepting end spoke first.
   std::uint64_t unreceived = 0, spoke_first = 0;
+  /// Regions that were deregistered while a request still used them.
+  std::uint64_t pulled_away = 0;
 
   ibv_node_type const node_type;
-  fake_rules const rules;
+  fake_rules rules;            ///< to be changed before there is a node
+  ibv_device_attr attributes;  ///< likewise; what is made on a device keeps to it
 
  private:
   friend class fake_api;
@@ -173,18 +200,38 @@ class fake_fabric {
   void announce(fake_queue& to);
   [[nodiscard]] fake_api* api_of(address const& of) const;
   [[nodiscard]] bool is_cut(fake_id const& one) const;
+  [[nodiscard]] bool is_held(fake_pair const& one) const;
+  [[nodiscard]] int refusal_of(fake_pair const& by, ibv_send_wr const& request) const noexcept;
+  [[nodiscard]] bool uses(ibv_mr const& region) const noexcept;
   void run();
+  [[nodiscard]] fake_pair* opposite(fake_pair const& from) const noexcept;
   [[nodiscard]] bool carry_out(fake_pair& from);
-  [[nodiscard]] bool breaks_rules(fake_pair const& from, fake_pair const& to);
+  [[nodiscard]] bool carry_out(fake_pair& from, fake_send& sent);
+  [[nodiscard]] bool carry_out_here(fake_pair& from, fake_send& sent);
+  [[nodiscard]] bool answer_late(fake_pair& from);
+  [[nodiscard]] bool deliver(fake_pair& from, fake_pair& to, fake_send& sent);
+  void take(fake_pair& from, fake_pair& to, fake_send& sent, std::span<std::byte const> bytes);
+  void access(fake_pair& from, fake_pair& to, fake_send& sent);
+  void write(fake_pair& from, fake_pair& to, fake_send& sent);
+  void read(fake_pair& from, fake_pair& to, fake_send& sent);
+  void change(fake_pair& from, fake_pair& to, fake_send& sent);
+  void refuse_access(fake_pair& from, fake_pair& to, fake_send& sent);
+  void carried_out(fake_pair& of, fake_send& sent);
+  [[nodiscard]] bool breaks_rules(fake_pair const& from, fake_pair const& to, bool message);
   [[nodiscard]] std::vector<std::byte> as_told(std::span<std::byte const> told, std::size_t room);
-  void complete(fake_pair& of, bool receive, std::uint64_t number, ibv_wc_status status, std::size_t bytes, bool solicited);
-  void fail_pair(fake_pair& pair, ibv_wc_status first);
+  void complete(fake_pair& of, fake_send const& sent, ibv_wc_status status);
+  void complete(fake_pair& of, fake_receive const& received, ibv_wc_status status, std::size_t bytes = 0, fake_send const* sent = nullptr);
+  void complete(fake_queue& to, ibv_wc const& made, bool solicited);
+  void fail_pair(fake_pair& pair, ibv_wc_status first, fake_send const* at = nullptr);
+  void flush(fake_pair& pair, ibv_wc_status first, fake_send const* at);
   void tell(fake_id& id, verbs::cm_event::kind what, std::span<std::byte const> told = {}, int status = 0);
   void disconnect(fake_id& id);
 
   std::map<endpoint, fake_id*> listeners_;
   std::vector<fake_id*> ids_;
   std::set<std::pair<address, address>> cuts_;
+  std::set<address> held_;
+  fake_memory memory_;
   std::vector<fake_api*> apis_;
   fake_queue const* arming_ = nullptr;
   std::uint64_t fail_in_ = 0;

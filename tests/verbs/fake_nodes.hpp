@@ -34,7 +34,11 @@ struct on_fake {
 using fake_ib = on_fake<ib, detail::ib_fabric>;
 using fake_iwarp = on_fake<iwarp, detail::iwarp_fabric>;
 
-/// Two hosts on one fabric, both nodes on one loop. Neither does what ends a connection on that fabric.
+/// Changes rules or adapters of a fabric before there is a node on it.
+using fabric_change = void (*)(fake_fabric& of);
+
+/// Two hosts on one fabric, both nodes on one loop. Neither does what ends a connection on that fabric, nor lets go of memory that an
+/// adapter has.
 class two_on_fabric {
   using owning = void (*)(node_options& options, address const& at);
   owning own_;
@@ -46,9 +50,11 @@ class two_on_fabric {
   rdsco::socket from, into;
 
   template <class Transport>
-  explicit two_on_fabric(std::type_identity<Transport>, verbs_options const& tuning = {}, socket_options const& buffers = {})
+  explicit two_on_fabric(std::type_identity<Transport>, verbs_options const& tuning = {}, socket_options const& buffers = {},
+                         fabric_change change = nullptr)
       : own_([](node_options& options, address const& at) { options.own<Transport>(at); }), fabric(Transport::node_type) {
     current_fabric = &fabric;
+    if (change != nullptr) change(fabric);
     near = open_at("10.0.0.1", tuning);
     far = open_at("10.0.0.2", tuning);
     from = bound(near, "10.0.0.1", 4000, buffers);
@@ -63,6 +69,7 @@ class two_on_fabric {
     REQUIRE(fabric.alive() == 0);
     REQUIRE(fabric.unreceived == 0);
     REQUIRE(fabric.spoke_first == 0);
+    REQUIRE(fabric.pulled_away == 0);
     current_fabric = nullptr;
   }
   two_on_fabric(two_on_fabric const&) = delete;
@@ -96,8 +103,8 @@ class two_on_fabric {
 
 template <class Transport>
 struct two_on : two_on_fabric {
-  explicit two_on(verbs_options const& tuning = {}, socket_options const& buffers = {})
-      : two_on_fabric(std::type_identity<Transport>(), tuning, buffers) {}
+  explicit two_on(verbs_options const& tuning = {}, socket_options const& buffers = {}, fabric_change change = nullptr)
+      : two_on_fabric(std::type_identity<Transport>(), tuning, buffers, change) {}
 };
 
 }  // namespace rdsco::test

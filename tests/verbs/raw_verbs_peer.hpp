@@ -77,17 +77,22 @@ class raw_verbs_peer {
   /// 0 or -errno.
   int send(std::vector<std::byte> bytes) {
     reap();
-    auto& kept = frames_.emplace_back(std::move(bytes));
+    auto& kept = frames_.emplace_back(std::move(bytes), nullptr);
+    static_cast<void>(api_->register_memory(domain_, kept.bytes.data(), kept.bytes.size(), 0, kept.region));
     ibv_sge from{};
-    from.addr = reinterpret_cast<std::uintptr_t>(kept.data());
-    from.length = static_cast<std::uint32_t>(kept.size());
+    from.addr = reinterpret_cast<std::uintptr_t>(kept.bytes.data());
+    from.length = static_cast<std::uint32_t>(kept.bytes.size());
+    from.lkey = kept.region->lkey;
     ibv_send_wr request{};
     request.sg_list = &from;
     request.num_sge = 1;
     request.opcode = IBV_WR_SEND;
     request.send_flags = IBV_SEND_SIGNALED | IBV_SEND_SOLICITED;
     int const failed = api_->post_send(pair_, &request);
-    if (failed != 0) frames_.pop_back();
+    if (failed != 0) {
+      static_cast<void>(api_->deregister_memory(kept.region));
+      frames_.pop_back();
+    }
     return failed;
   }
 
@@ -96,34 +101,52 @@ class raw_verbs_peer {
     if (queue_ != nullptr) static_cast<void>(api_->destroy_queue(queue_));
     if (channel_ != nullptr) static_cast<void>(api_->destroy_channel(channel_));
     if (id_ != nullptr) api_->destroy_id(id_);
+    while (!frames_.empty()) forget_first();
+    if (scratch_region_ != nullptr) static_cast<void>(api_->deregister_memory(scratch_region_));
+    if (domain_ != nullptr) static_cast<void>(api_->release_domain(domain_));
     pair_ = nullptr;
     queue_ = nullptr;
     channel_ = nullptr;
     id_ = nullptr;
+    scratch_region_ = nullptr;
+    domain_ = nullptr;
     heard_.clear();
-    frames_.clear();
   }
 
  private:
   static constexpr std::uint32_t requests = 64;
 
+  struct frame {
+    frame(std::vector<std::byte> of, ibv_mr* in) : bytes(std::move(of)), region(in) {}
+    std::vector<std::byte> bytes;
+    ibv_mr* region;
+  };
+
   void make_pair() {
+    static_cast<void>(api_->allocate_domain(id_->verbs, domain_));
+    static_cast<void>(api_->register_memory(domain_, scratch_.data(), scratch_.size(), IBV_ACCESS_LOCAL_WRITE, scratch_region_));
     static_cast<void>(api_->create_channel(id_->verbs, channel_));
     static_cast<void>(api_->create_queue(id_->verbs, 2 * requests, nullptr, channel_, queue_));
     ibv_qp_init_attr attributes{};
     attributes.send_cq = attributes.recv_cq = queue_;
     attributes.cap.max_send_wr = attributes.cap.max_recv_wr = requests;
-    static_cast<void>(api_->create_queue_pair(id_, nullptr, attributes, pair_));
+    attributes.cap.max_send_sge = attributes.cap.max_recv_sge = 1;
+    static_cast<void>(api_->create_queue_pair(id_, domain_, attributes, pair_));
     for (std::uint32_t at = 0; at < requests; ++at) post_receive();
   }
   void post_receive() {
     ibv_sge into{};
     into.addr = reinterpret_cast<std::uintptr_t>(scratch_.data());
     into.length = static_cast<std::uint32_t>(scratch_.size());
+    into.lkey = scratch_region_->lkey;
     ibv_recv_wr request{};
     request.sg_list = &into;
     request.num_sge = 1;
     static_cast<void>(api_->post_receive(pair_, &request));
+  }
+  void forget_first() {
+    static_cast<void>(api_->deregister_memory(frames_.front().region));
+    frames_.pop_front();
   }
   void reap() {
     std::array<ibv_wc, 16> done{};
@@ -132,7 +155,7 @@ class raw_verbs_peer {
       for (int at = 0; at < count; ++at) {
         ibv_wc const& one = done[static_cast<std::size_t>(at)];
         if ((one.opcode & IBV_WC_RECV) == 0) {
-          frames_.pop_front();
+          forget_first();
         } else if (one.status == IBV_WC_SUCCESS) {
           post_receive();
         }
@@ -143,12 +166,14 @@ class raw_verbs_peer {
   address const own_;
   std::unique_ptr<verbs::api> api_;
   rdma_event_channel* events_ = nullptr;
+  ibv_pd* domain_ = nullptr;
+  ibv_mr* scratch_region_ = nullptr;
   ibv_comp_channel* channel_ = nullptr;
   ibv_cq* queue_ = nullptr;
   rdma_cm_id* id_ = nullptr;
   ibv_qp* pair_ = nullptr;
   std::array<std::byte, 8192> scratch_{};
-  std::list<std::vector<std::byte>> frames_;  // the adapter reads them
+  std::list<frame> frames_;  // the adapter reads them
   std::vector<verbs::cm_event> heard_;
 };
 
