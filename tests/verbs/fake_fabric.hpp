@@ -114,7 +114,8 @@ struct fake_rules {
   }
 };
 
-/// What an adapter of this kind says of itself; soft-RoCE's and soft-iWARP's numbers where they matter.
+/// What an adapter of this kind says of itself, windows as far as the rules have them; soft-RoCE's and soft-iWARP's numbers where they
+/// matter.
 [[nodiscard]] ibv_device_attr fake_attributes(ibv_node_type type) noexcept;
 
 /// Hosts with one adapter each, on one fabric: the verbs as RDS uses them, InfiniBand's or iWARP's, carried out at once and in the order
