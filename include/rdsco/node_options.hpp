@@ -53,6 +53,9 @@ struct tcp_options {
   tcp_options() = default;
 };
 
+/// Versions of RDS over verbs. Whichever two nodes agree on, they exchange the same frames.
+enum class verbs_version : std::uint8_t { v3_1, v4_0, v4_1 };
+
 /// Settings of RDS over InfiniBand, RoCE and iWARP. The rings are registered memory, 4 KiB a slot, of each connection that is up.
 struct verbs_options {
   std::uint16_t port_v4 = 18634;  ///< as kernels have them
@@ -63,6 +66,8 @@ struct verbs_options {
   std::chrono::nanoseconds reconnect_max{std::chrono::milliseconds(1000)};
   /// How long acknowledgements may be saved up while nobody waits for one.
   std::chrono::nanoseconds acknowledge_within{std::chrono::milliseconds(5)};
+  /// What is proposed first. A peer that refuses a version 4 is asked for 3.1 next; peers may propose any of them.
+  verbs_version newest = verbs_version::v3_1;
 
   verbs_options() = default;
 };

@@ -61,6 +61,8 @@ void encode_all(cm_private_data const& from, std::size_t address_size, std::byte
   encode_common(from, to + 2 * address_size);
 }
 
+bool usual_fragments(cm_private_data const& told) noexcept { return told.fragment_size == 0 || told.fragment_size == fragment_bytes; }
+
 }  // namespace
 
 void encode_v4(cm_private_data const& from, std::span<std::byte, cm_private_v4_bytes> to) noexcept {
@@ -85,17 +87,27 @@ std::optional<cm_private_data> decode_cm(address_family family, std::span<std::b
 
 std::optional<protocol_version> choose_version(cm_private_data const& request) noexcept {
   if (!has_content(request)) {
-    return protocol_version{4, 0};
+    return version_4_0;
   }
   if (request.version == version_3_1) {
     return version_3_1;
   }
   unsigned const common_minors = request.minor_mask & minor_mask_bits;
-  bool const usual_fragments = request.fragment_size == 0 || request.fragment_size == fragment_bytes;
-  if (request.version.major != 4 || common_minors == 0 || !usual_fragments) {
+  if (request.version.major != 4 || common_minors == 0 || !usual_fragments(request)) {
     return std::nullopt;
   }
   return protocol_version{4, static_cast<std::uint8_t>(std::bit_width(common_minors) - 1)};
+}
+
+std::optional<protocol_version> version_of_reply(cm_private_data const& reply) noexcept {
+  if (!has_content(reply)) {
+    return version_4_1;
+  }
+  if (reply.version == version_3_1) {
+    return version_3_1;
+  }
+  bool const known = reply.version == version_4_0 || reply.version == version_4_1;
+  return known && usual_fragments(reply) ? std::optional(reply.version) : std::nullopt;
 }
 
 }  // namespace rdsco::protocol

@@ -18,7 +18,14 @@ struct protocol_version {
 };
 
 inline constexpr protocol_version version_3_1{3, 1};
+inline constexpr protocol_version version_4_0{4, 0};
+inline constexpr protocol_version version_4_1{4, 1};
 inline constexpr std::uint16_t minor_mask_bits = 0x0003;  // minor versions 0 and 1
+
+/// The minor versions that go with a proposal: of version 4 those up to it; of 3.1 the same as kernels send, and nobody looks.
+constexpr std::uint16_t minor_mask_of(protocol_version proposed) noexcept {
+  return proposed == version_4_0 ? std::uint16_t{0x0001} : minor_mask_bits;
+}
 
 enum class address_family : std::uint8_t { v4, v6 };
 
@@ -58,5 +65,9 @@ constexpr bool has_content(cm_private_data const& data) noexcept { return data.v
 /// The version with which the passive side answers a request, or nothing if it must reject. Version 4 peers are taken only with
 /// fragments of the usual size.
 [[nodiscard]] std::optional<protocol_version> choose_version(cm_private_data const& request) noexcept;
+
+/// The version of a connection by the reply of its passive side, or nothing if the connection must end. A reply without contents is
+/// taken for 4.1, as kernels do.
+[[nodiscard]] std::optional<protocol_version> version_of_reply(cm_private_data const& reply) noexcept;
 
 }  // namespace rdsco::protocol

@@ -95,5 +95,25 @@ TEST_CASE("a version 4 peer with fragments of another size is refused") {
   for (auto const& [size, accepted] : {std::pair{0, true}, {4096, true}, {16384, false}, {1, false}}) {
     request.fragment_size = static_cast<std::uint16_t>(size);
     CHECK(choose_version(request).has_value() == accepted);
+    CHECK(version_of_reply(request).has_value() == accepted);
   }
+}
+
+TEST_CASE("versions that are taken from a reply") {
+  for (unsigned major = 0; major < 256; ++major) {
+    for (unsigned minor = 0; minor < 256; ++minor) {
+      cm_private_data reply = full();
+      reply.version = {static_cast<std::uint8_t>(major), static_cast<std::uint8_t>(minor)};
+      std::optional<protocol_version> expected;
+      if (major == 0) expected = protocol_version{4, 1};
+      if ((major == 3 && minor == 1) || (major == 4 && minor <= 1)) expected = reply.version;
+      REQUIRE(version_of_reply(reply) == expected);
+    }
+  }
+}
+
+TEST_CASE("the minor versions that go with a proposal") {
+  CHECK(minor_mask_of({3, 1}) == 3);
+  CHECK(minor_mask_of({4, 0}) == 1);
+  CHECK(minor_mask_of({4, 1}) == 3);
 }

@@ -97,7 +97,8 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] bool went_well(int answer) noexcept;
   [[nodiscard]] bool peer_is_heard() noexcept;
   void note_end(verbs::cm_event const& event) noexcept;
-  [[nodiscard]] std::span<std::byte const> tell(std::span<std::byte> room, protocol::protocol_version version) noexcept;
+  [[nodiscard]] protocol::protocol_version proposal() const noexcept;
+  [[nodiscard]] std::span<std::byte const> tell(std::span<std::byte> room) noexcept;
   [[nodiscard]] bool take_reply() noexcept;
   void adopt() noexcept;
   void refuse_offered() noexcept;
@@ -153,6 +154,8 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   verbs::device* device_ = nullptr;  // what there is of the connection is on it
   stage stage_ = stage::none;
   bool connected_by_us_ = false;
+  protocol::protocol_version version_;  // proposed, then agreed on
+  bool falls_back_ = false;             // the peer refused a newer one
   std::optional<verbs_request> offered_;
   std::array<std::byte, 64> reply_{};
   std::size_t reply_bytes_ = 0;

@@ -86,6 +86,8 @@ void verbs_link<Fabric>::cm_event_arrived(verbs::cm_event const& event) noexcept
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::note_end(verbs::cm_event const& event) noexcept {
   using kind = verbs::cm_event::kind;
+  // Whether it minded the version it does not say: the attempt behind the next one proposes the newer one again.
+  if (event.what == kind::rejected) falls_back_ = version_.major == 4;
   stage_ = stage::ended;
   switch (event.what) {
     case kind::rejected: trouble_ = std::make_error_code(std::errc::connection_refused); break;
@@ -139,6 +141,7 @@ task<bool> verbs_link<Fabric>::establish() {
       schedule_attempt();
     }
     if (!connected) continue;
+    falls_back_ = false;
     trouble_.clear();
     co_return true;
   }
@@ -195,11 +198,19 @@ int verbs_link<Fabric>::begin_resolving() noexcept {
 }
 
 template <verbs_fabric Fabric>
+protocol::protocol_version verbs_link<Fabric>::proposal() const noexcept {
+  verbs_version const newest = by_.node.options.verbs.newest;
+  if (falls_back_ || newest == verbs_version::v3_1) return protocol::version_3_1;
+  return newest == verbs_version::v4_0 ? protocol::version_4_0 : protocol::version_4_1;
+}
+
+template <verbs_fabric Fabric>
 int verbs_link<Fabric>::request_connection() noexcept {
   if (int const failed = make_queue_pair()) return failed;
+  version_ = proposal();
   std::array<std::byte, protocol::cm_private_v6_bytes> room{};
   verbs::cm_parameters with;
-  with.private_data = tell(room, protocol::version_3_1);
+  with.private_data = tell(room);
   with.responder_resources = owner_.read_depth(api_.device_of(id_));
   with.initiator_depth = with.responder_resources;
   return api_.connect(id_, with);
@@ -212,6 +223,7 @@ task<bool> verbs_link<Fabric>::accept_offered() {
   connected_by_us_ = false;
   adopt();
   id_ = request.id;
+  version_ = request.version;
   stage_ = stage::connecting;
   time_point const deadline = loop_.now() + by_.node.options.limits.connect;
   bool connected = went_well(accept_connection(request));
@@ -232,7 +244,7 @@ int verbs_link<Fabric>::accept_connection(verbs_request const& request) noexcept
   if constexpr (can.credits) credits_.granted(request.initial_credit);
   std::array<std::byte, protocol::cm_private_v6_bytes> room{};
   verbs::cm_parameters with;
-  with.private_data = tell(room, request.version);
+  with.private_data = tell(room);
   std::uint8_t const own = owner_.read_depth(api_.device_of(id_));
   with.responder_resources = std::min(own, request.initiator_depth);
   with.initiator_depth = std::min(own, request.responder_resources);
@@ -266,11 +278,12 @@ int verbs_link<Fabric>::make_queue_pair() noexcept {
 }
 
 template <verbs_fabric Fabric>
-std::span<std::byte const> verbs_link<Fabric>::tell(std::span<std::byte> room, protocol::protocol_version version) noexcept {
+std::span<std::byte const> verbs_link<Fabric>::tell(std::span<std::byte> room) noexcept {
   protocol::cm_private_data told;
   told.source = by_.key.local.bytes();
   told.destination = by_.key.peer.bytes();
-  told.version = version;
+  told.version = version_;
+  if (connected_by_us_) told.minor_mask = protocol::minor_mask_of(version_);
   told.type_of_service = by_.key.type_of_service;
   if constexpr (can.credits) told.initial_credit = credits_.announce();
   if (by_.key.local.is_v4()) {
@@ -281,17 +294,20 @@ std::span<std::byte const> verbs_link<Fabric>::tell(std::span<std::byte> room, p
   return room;
 }
 
-// A reply without contents, or of a version that is not known, is no RDS.
+// A reply of a version that is not known is no RDS.
 template <verbs_fabric Fabric>
 bool verbs_link<Fabric>::take_reply() noexcept {
   auto const family = by_.key.local.is_v4() ? protocol::address_family::v4 : protocol::address_family::v6;
   auto const told = protocol::decode_cm(family, std::span<std::byte const>(reply_.data(), reply_bytes_));
-  if (!told) return false;
+  auto const version = told ? protocol::version_of_reply(*told) : std::nullopt;
+  falls_back_ = !version && version_.major == 4;
+  if (!version) return false;
+  version_ = *version;
   if constexpr (can.credits) {
     if (told->initial_credit == 0) return false;
     credits_.granted(told->initial_credit);
   }
-  return !protocol::has_content(*told) || told->version == protocol::version_3_1 || told->version.major == 4;
+  return true;
 }
 
 template <verbs_fabric Fabric>
