@@ -120,6 +120,18 @@ bool path::acknowledged(std::uint64_t sequence, std::uint64_t& counter) noexcept
   return true;
 }
 
+// All that was transmitted is to be sent again, at the front of the queue and in order.
+bool path::acknowledged_earlier(std::uint64_t sequence, std::uint64_t& counter) noexcept {
+  if (numbers.acknowledge(sequence) == protocol::ack_verdict::future) return false;
+  while (!unsent_.empty()) {
+    datagram& head = unsent_.front();
+    if (head.sequence == 0 || head.sequence > sequence) break;
+    ++counter;
+    retire(head);
+  }
+  return true;
+}
+
 void path::pong_arrived(std::uint16_t port, std::uint64_t& counter) noexcept {
   if (pong.port != port || pong.sequence == 0) return;
   bool const known = acknowledged(pong.sequence, counter);

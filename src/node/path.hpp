@@ -59,6 +59,8 @@ class path {
 
   /// Everything up to `sequence` is owned by the peer's RDS layer. False where that was never sent.
   [[nodiscard]] bool acknowledged(std::uint64_t sequence, std::uint64_t& counter) noexcept;
+  /// Likewise, of what earlier connections brought: nothing has been sent on this one.
+  [[nodiscard]] bool acknowledged_earlier(std::uint64_t sequence, std::uint64_t& counter) noexcept;
   /// A pong came in for one of the node's own pings.
   void pong_arrived(std::uint16_t port, std::uint64_t& counter) noexcept;
   /// Asks a kernel to prove what it owns: a ping behind everything sent so far.

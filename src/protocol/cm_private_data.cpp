@@ -24,6 +24,8 @@ constexpr std::size_t at_type_of_service = 4;
 constexpr std::size_t at_fragment_size = 6;
 constexpr std::size_t at_ack = 8;
 constexpr std::size_t at_credit = 16;
+constexpr std::size_t at_life = 20;
+constexpr std::size_t at_ack_life = 22;
 
 void encode_common(cm_private_data const& from, std::byte* to) noexcept {
   std::memset(to, 0, common_bytes);
@@ -34,6 +36,13 @@ void encode_common(cm_private_data const& from, std::byte* to) noexcept {
   store_big_endian(to + at_fragment_size, from.fragment_size);
   store_big_endian(to + at_ack, from.ack);
   store_big_endian(to + at_credit, from.initial_credit);
+  store_big_endian(to + at_life, from.life);
+  store_big_endian(to + at_ack_life, from.ack_life);
+}
+
+void decode_padding(std::byte const* from, cm_private_data& to) noexcept {
+  to.life = load_big_endian<std::uint16_t>(from + at_life);
+  to.ack_life = load_big_endian<std::uint16_t>(from + at_ack_life);
 }
 
 void decode_common(std::byte const* from, cm_private_data& to) noexcept {
@@ -82,6 +91,9 @@ std::optional<cm_private_data> decode_cm(address_family family, std::span<std::b
   data.source = read_address(from.data(), address_size);
   data.destination = read_address(from.data() + address_size, address_size);
   decode_common(from.data() + 2 * address_size, data);
+  if (from.size() >= 2 * address_size + common_bytes) {
+    decode_padding(from.data() + 2 * address_size, data);
+  }
   return data;
 }
 

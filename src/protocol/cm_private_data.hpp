@@ -47,9 +47,15 @@ struct cm_private_data {
   std::uint16_t fragment_size = 0;  // some newer peers name theirs; 0 stands for 4096
   std::uint64_t ack = 0;            // last message received
   std::uint32_t initial_credit = 0; // 0: no flow control by credits
+  // Between rdsco nodes, in the padding (docs/wire-extensions.md); 0 stands for a kernel, or for nothing to say.
+  std::uint16_t life = 0;           // of the sender
+  std::uint16_t ack_life = 0;       // of the receiver, whose number `ack` is
 
   friend bool operator==(cm_private_data const&, cm_private_data const&) = default;
 };
+
+/// What private data have room for of a node's generation; never 0.
+constexpr std::uint16_t life_of(std::uint32_t generation) noexcept { return static_cast<std::uint16_t>(generation % 65535 + 1); }
 
 /// IPv4 addresses are taken from the last four bytes of their mapped form.
 void encode_v4(cm_private_data const& from, std::span<std::byte, cm_private_v4_bytes> to) noexcept;

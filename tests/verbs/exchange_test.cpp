@@ -92,7 +92,7 @@ TEMPLATE_TEST_CASE("connections break again and again in mid-transfer: everythin
   w.fabric.on_message = nullptr;
   CHECK((block_on(w.where, w.from.drain(patience))).data == 0);
   CHECK(w.near.counters().conn_reset + w.far.counters().conn_reset >= 10);
-  CHECK(w.near.counters().rdsco_retransmitted + w.far.counters().rdsco_retransmitted > 10);
+  CHECK(w.near.counters().rdsco_retransmitted + w.far.counters().rdsco_retransmitted >= 5);
 }
 
 TEMPLATE_TEST_CASE("both connect at once: one connection comes of it", "", fake_ib, fake_iwarp) {

@@ -100,6 +100,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] protocol::protocol_version proposal() const noexcept;
   [[nodiscard]] std::span<std::byte const> tell(std::span<std::byte> room) noexcept;
   [[nodiscard]] bool take_reply() noexcept;
+  [[nodiscard]] bool take_acknowledgement(verbs_acknowledgement const& earlier) noexcept;
   void adopt() noexcept;
   void refuse_offered() noexcept;
   void release() noexcept;
@@ -156,6 +157,8 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   bool connected_by_us_ = false;
   protocol::protocol_version version_;  // proposed, then agreed on
   bool falls_back_ = false;             // the peer refused a newer one
+  std::uint16_t asked_life_ = 0;        // of the peer that is being connected to
+  std::uint16_t peer_life_ = 0;         // of the peer of the last connection, which sent what was received last
   std::optional<verbs_request> offered_;
   std::array<std::byte, 64> reply_{};
   std::size_t reply_bytes_ = 0;

@@ -142,6 +142,7 @@ task<bool> verbs_link<Fabric>::establish() {
     }
     if (!connected) continue;
     falls_back_ = false;
+    peer_life_ = asked_life_;
     trouble_.clear();
     co_return true;
   }
@@ -240,6 +241,7 @@ int verbs_link<Fabric>::accept_connection(verbs_request const& request) noexcept
   if constexpr (can.credits) {
     if (request.initial_credit == 0) return -EPROTO;
   }
+  if (!take_acknowledgement(request.earlier)) return -EPROTO;
   if (int const failed = make_queue_pair()) return failed;
   if constexpr (can.credits) credits_.granted(request.initial_credit);
   std::array<std::byte, protocol::cm_private_v6_bytes> room{};
@@ -285,6 +287,11 @@ std::span<std::byte const> verbs_link<Fabric>::tell(std::span<std::byte> room) n
   told.version = version_;
   if (connected_by_us_) told.minor_mask = protocol::minor_mask_of(version_);
   told.type_of_service = by_.key.type_of_service;
+  told.life = protocol::life_of(by_.node.generation);
+  if (peer_life_ != 0) {
+    told.ack = acknowledgement();
+    told.ack_life = peer_life_;
+  }
   if constexpr (can.credits) told.initial_credit = credits_.announce();
   if (by_.key.local.is_v4()) {
     protocol::encode_v4(told, room.template first<protocol::cm_private_v4_bytes>());
@@ -307,7 +314,18 @@ bool verbs_link<Fabric>::take_reply() noexcept {
     if (told->initial_credit == 0) return false;
     credits_.granted(told->initial_credit);
   }
-  return true;
+  return take_acknowledgement(verbs_acknowledgement(*told));
+}
+
+// Where connections end before an acknowledgement gets through, the next one begins with it. What somebody else received is none of ours:
+// a peer that has not noticed that this node started anew, or a kernel.
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::take_acknowledgement(verbs_acknowledgement const& earlier) noexcept {
+  asked_life_ = earlier.peer_life;
+  if (earlier.number == 0 || earlier.of_life != protocol::life_of(by_.node.generation)) return true;
+  if (by_.lane.acknowledged_earlier(earlier.number, by_.node.counted.rdsco_retired_by_ack)) return true;
+  ++by_.node.counted.rdsco_ack_future;
+  return false;
 }
 
 template <verbs_fabric Fabric>

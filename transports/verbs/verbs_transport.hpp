@@ -23,6 +23,17 @@ namespace rdsco::detail {
 /// What it means to whoever runs the node that a call failed while something was set up, by -errno.
 [[nodiscard]] std::error_code setup_error(int answer) noexcept;
 
+/// What private data say of earlier connections.
+struct verbs_acknowledgement {
+  std::uint64_t number = 0;      ///< the last message that the peer received
+  std::uint16_t of_life = 0;     ///< and whose number that is
+  std::uint16_t peer_life = 0;   ///< 0: the peer is a kernel
+
+  verbs_acknowledgement() = default;
+  explicit verbs_acknowledgement(protocol::cm_private_data const& told) noexcept
+      : number(told.ack), of_life(told.ack_life), peer_life(told.life) {}
+};
+
 /// A peer that wants to connect, as the connection manager announced it.
 struct verbs_request {
   rdma_cm_id* id = nullptr;
@@ -30,6 +41,7 @@ struct verbs_request {
   std::uint8_t responder_resources = 0;
   std::uint8_t initiator_depth = 0;
   std::uint32_t initial_credit = 0;  // only: can.credits
+  verbs_acknowledgement earlier;
 };
 
 /// What a transport over verbs wants of its links, whatever their fabric.
