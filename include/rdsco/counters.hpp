@@ -24,7 +24,8 @@ namespace rdsco {
   each(rdsco_peer_restarted) each(rdsco_retransmitted) each(rdsco_retired_by_pong) each(rdsco_retired_by_ack) \
   each(rdsco_retired_by_tcp) each(rdsco_ack_pings_sent) each(rdsco_ack_frames_sent) each(rdsco_ack_future) each(rdsco_pong_overdue) \
   each(rdsco_withdrawn) each(rdsco_tcp_sends) each(rdsco_tcp_receives) each(rdsco_connect_failed) \
-  each(rdsco_verbs_setup_failed) each(rdsco_verbs_device_removed)
+  each(rdsco_verbs_setup_failed) each(rdsco_verbs_device_removed) each(rdsco_verbs_device_failed) \
+  each(rdsco_verbs_connection_failed) each(rdsco_verbs_port_down) each(rdsco_verbs_port_up) each(rdsco_verbs_port_changed)
 
 /// What a node has counted since it was opened.
 struct counters {

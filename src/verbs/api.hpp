@@ -39,6 +39,29 @@ struct cm_event {
   [[nodiscard]] std::span<std::byte const> told() const noexcept { return {private_data.data(), private_bytes}; }
 };
 
+/// What a device says by itself, copied out and acknowledged at once, so that no event holds a queue pair or a queue back.
+struct device_event {
+  enum class kind : std::uint8_t {
+    pair_failed,    ///< `pair` is in error
+    queue_failed,   ///< `queue` is, and what uses it
+    peer_heard,     ///< a message came on `pair` before the connection manager said that it is established
+    device_failed,  ///< everything on it is dead
+    port_up,
+    port_down,      ///< connections fail by themselves if it lasts
+    port_changed,   ///< its addresses, or who manages it
+    other
+  };
+  kind what = kind::other;
+  ibv_event_type type = IBV_EVENT_DEVICE_FATAL;
+  // To compare with, nothing to look at: they may be gone. The number is not given again as soon as the place in memory is.
+  ibv_qp const* pair = nullptr;
+  std::uint32_t pair_number = 0;
+  ibv_cq const* queue = nullptr;
+};
+
+/// A queue of one device's own events.
+struct device_events {};
+
 /// What is offered or accepted with a connection.
 struct cm_parameters {
   std::span<std::byte const> private_data;
@@ -75,6 +98,8 @@ class api {
   virtual int accept(rdma_cm_id* id, cm_parameters const& with) noexcept = 0;
   virtual int reject(rdma_cm_id* id, std::span<std::byte const> private_data) noexcept = 0;
   virtual int disconnect(rdma_cm_id* id) noexcept = 0;
+  /// The peer was heard on a connection that was accepted: the connection manager need not wait for more, and says that it is established.
+  virtual int notify_heard(rdma_cm_id* id) noexcept = 0;
   /// The peer of a connection or of a request.
   [[nodiscard]] virtual endpoint peer_of(rdma_cm_id* id) noexcept = 0;
   /// The device that an identifier was bound or resolved to; null before.
@@ -86,6 +111,13 @@ class api {
   [[nodiscard]] virtual char const* device_name(ibv_context* device) noexcept = 0;
   virtual int allocate_domain(ibv_context* device, ibv_pd*& out) noexcept = 0;
   virtual int release_domain(ibv_pd* domain) noexcept = 0;
+
+  // --- what a device says by itself ------------------------------------------------------------------------------
+  virtual int open_device_events(ibv_context* device, device_events*& out) noexcept = 0;
+  virtual void close_device_events(device_events* events) noexcept = 0;
+  [[nodiscard]] virtual int device_events_descriptor(device_events* events) noexcept = 0;
+  /// The next event. -EAGAIN: there is none.
+  virtual int next_device_event(device_events* events, device_event& out) noexcept = 0;
 
   // --- completions -----------------------------------------------------------------------------------------------
   virtual int create_channel(ibv_context* device, ibv_comp_channel*& out) noexcept = 0;

@@ -5,16 +5,19 @@
 
 namespace rdsco::verbs {
 
-device::device(api& calls, loop& where, ibv_context* native, void* context, function ended) noexcept
-    : api_(calls), native_(native), watch_(where, this, &drain, [](void* self) noexcept {
-        auto& ends = *static_cast<device*>(self);
-        ends.ended_(ends.context_);
-      }),
-      windows_(calls), slots_(calls), ended_(ended), context_(context) {}
+device::device(api& calls, loop& where, ibv_context* native, device_user& by) noexcept
+    : api_(calls),
+      native_(native),
+      by_(by),
+      completions_(where, this, &take_completions, &watch_ended),
+      says_(where, this, &take_events, &watch_ended),
+      windows_(calls),
+      slots_(calls) {}
 
 device::~device() {
   windows_.clear();
   slots_.flush();
+  if (events_ != nullptr) api_.close_device_events(events_);
   if (channel_ != nullptr) static_cast<void>(api_.destroy_channel(channel_));
   if (domain_ != nullptr) static_cast<void>(api_.release_domain(domain_));
 }
@@ -23,17 +26,35 @@ int device::open() noexcept {
   if (int const failed = api_.query_device(native_, attributes_)) return failed;
   slots_.set_limits(attributes_.max_mr);
   if (int const failed = api_.allocate_domain(native_, domain_)) return failed;
+  if (int const failed = api_.open_device_events(native_, events_)) return failed;
   return api_.create_channel(native_, channel_);
 }
 
-void device::start() noexcept { watch_.start(api_.channel_descriptor(channel_)); }
+void device::start() noexcept {
+  completions_.start(api_.channel_descriptor(channel_));
+  says_.start(api_.device_events_descriptor(events_));
+}
 
-void device::stop() noexcept { watch_.stop(); }
+void device::stop() noexcept {
+  completions_.stop();
+  says_.stop();
+}
 
-void device::drain(void* self) noexcept {
+void device::take_completions(void* self) noexcept {
   auto& from = *static_cast<device*>(self);
   void* queue = nullptr;
   while (from.api_.next_queue_event(from.channel_, queue) == 0) static_cast<completion_queue*>(queue)->event_taken();
+}
+
+void device::take_events(void* self) noexcept {
+  auto& from = *static_cast<device*>(self);
+  device_event event;
+  while (from.api_.next_device_event(from.events_, event) == 0) from.by_.device_event_arrived(from, event);
+}
+
+void device::watch_ended(void* self) noexcept {
+  auto& of = *static_cast<device*>(self);
+  if (!of.running()) of.by_.device_ended();
 }
 
 }  // namespace rdsco::verbs

@@ -12,13 +12,23 @@
 
 namespace rdsco::verbs {
 
-/// An adapter as one loop uses it: a protection domain, and one completion channel for all its connections.
+class device;
+
+/// Whoever uses devices hears what they say.
+class device_user {
+ public:
+  virtual void device_event_arrived(device& from, device_event const& event) noexcept = 0;
+  /// Once, after stop(): nothing of the device is in flight any more.
+  virtual void device_ended() noexcept = 0;
+
+ protected:
+  ~device_user() = default;
+};
+
+/// An adapter as one loop uses it: a protection domain, one completion channel for all its connections, and its own events.
 class device {
  public:
-  using function = void (*)(void* context) noexcept;
-
-  /// `ended` is called once, after stop(): nothing of the device is in flight any more.
-  device(api& calls, loop& where, ibv_context* native, void* context, function ended) noexcept;
+  device(api& calls, loop& where, ibv_context* native, device_user& by) noexcept;
   device(device const&) = delete;
   device& operator=(device const&) = delete;
   ~device();
@@ -27,7 +37,7 @@ class device {
   [[nodiscard]] int open() noexcept;
   void start() noexcept;
   void stop() noexcept;
-  [[nodiscard]] bool running() const noexcept { return watch_.running(); }
+  [[nodiscard]] bool running() const noexcept { return completions_.running() || says_.running(); }
 
   /// The adapter is going away: whoever uses this ends, and nobody begins.
   void remove() noexcept { removed_ = true; }
@@ -53,19 +63,22 @@ class device {
   [[nodiscard]] slot_pool& slots() noexcept { return slots_; }
 
  private:
-  static void drain(void* self) noexcept;
+  static void take_completions(void* self) noexcept;
+  static void take_events(void* self) noexcept;
+  static void watch_ended(void* self) noexcept;
 
   api& api_;
   ibv_context* const native_;
-  descriptor_watch watch_;
+  device_user& by_;
+  descriptor_watch completions_;
+  descriptor_watch says_;
   ibv_device_attr attributes_{};
   ibv_pd* domain_ = nullptr;
   ibv_comp_channel* channel_ = nullptr;
   window_pool windows_;
   slot_pool slots_;
   bool addresses_chosen_ = true;
-  function ended_;
-  void* context_;
+  device_events* events_ = nullptr;
   std::size_t users_ = 0;
   bool removed_ = false;
 };

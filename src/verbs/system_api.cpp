@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loop/socket_address.hpp"
 #include "verbs/api.hpp"
+#include "verbs/system_device_events.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -118,6 +119,7 @@ class system_api final : public api {
     return from_errno(::rdma_reject(id, private_data.data(), static_cast<std::uint8_t>(private_data.size())));
   }
   int disconnect(rdma_cm_id* id) noexcept override { return from_errno(::rdma_disconnect(id)); }
+  int notify_heard(rdma_cm_id* id) noexcept override { return from_errno(::rdma_notify(id, IBV_EVENT_COMM_EST)); }
   endpoint peer_of(rdma_cm_id* id) noexcept override {
     sockaddr const* const peer = ::rdma_get_peer_addr(id);
     if (peer == nullptr) return {};
@@ -133,6 +135,11 @@ class system_api final : public api {
   char const* device_name(ibv_context* device) noexcept override { return ::ibv_get_device_name(device->device); }
   int allocate_domain(ibv_context* device, ibv_pd*& out) noexcept override { return made(::ibv_alloc_pd(device), out); }
   int release_domain(ibv_pd* domain) noexcept override { return from_answer(::ibv_dealloc_pd(domain)); }
+
+  int open_device_events(ibv_context* device, device_events*& out) noexcept override { return subscribe(device, out); }
+  void close_device_events(device_events* events) noexcept override { unsubscribe(events); }
+  int device_events_descriptor(device_events* events) noexcept override { return descriptor_of(events); }
+  int next_device_event(device_events* events, device_event& out) noexcept override { return next_of(events, out); }
 
   int create_channel(ibv_context* device, ibv_comp_channel*& out) noexcept override {
     if (int const failed = made(::ibv_create_comp_channel(device), out)) return failed;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
+// Long because the table of calls is one class.
 #include "verbs/fake_fabric.hpp"
+
+#include "verbs/event_status.hpp"
 
 #include <rdsco/detail/check.hpp>
 
@@ -311,6 +314,39 @@ class fake_api final : public verbs::api {
   endpoint peer_of(rdma_cm_id* id) noexcept override { return static_cast<fake_id*>(id)->peer; }
   ibv_context* device_of(rdma_cm_id* id) noexcept override { return id->verbs; }
 
+  int notify_heard(rdma_cm_id* id) noexcept override {
+    auto& heard = *static_cast<fake_id*>(id);
+    if (!heard.connected || heard.asked) return -EINVAL;
+    fabric_.tell(heard, kind::established);
+    return 0;
+  }
+
+  // One subscription a device, as long as each host has its own process.
+  void say(verbs::device_event const& what) {
+    if (says_ == nullptr) return;
+    says_->waiting.push_back(what);
+    says_->ready.set(true);
+  }
+  int open_device_events(ibv_context*, verbs::device_events*& out) noexcept override {
+    if (int const failed = make<fake_device_events>(out)) return failed;
+    says_ = static_cast<fake_device_events*>(out);
+    return 0;
+  }
+  void close_device_events(verbs::device_events* events) noexcept override {
+    if (says_ == events) says_ = nullptr;
+    destroy(static_cast<fake_device_events*>(events));
+  }
+  int device_events_descriptor(verbs::device_events* events) noexcept override {
+    return static_cast<fake_device_events*>(events)->ready.number();
+  }
+  int next_device_event(verbs::device_events* events, verbs::device_event& out) noexcept override {
+    auto& from = *static_cast<fake_device_events*>(events);
+    if (from.waiting.empty()) return from.ready.set(false), -EAGAIN;
+    out = from.waiting.front();
+    from.waiting.pop_front();
+    return 0;
+  }
+
   int query_device(ibv_context*, ibv_device_attr& out) noexcept override {
     if (fabric_.fails()) return -ENOMEM;
     out = fabric_.attributes;
@@ -385,6 +421,7 @@ class fake_api final : public verbs::api {
     made.pd = domain;
     made.of = static_cast<fake_id*>(id);
     made.of->pair = &made;
+    made.qp_num = ++fabric_.last_pair_;
     made.sends_to = static_cast<fake_queue*>(attributes.send_cq);
     made.receives_to = static_cast<fake_queue*>(attributes.recv_cq);
     made.cap = cap;
@@ -503,6 +540,7 @@ class fake_api final : public verbs::api {
   ibv_device description_{};
   std::deque<ibv_context> devices_;  // the last one is in
   ibv_context* device_ = nullptr;
+  fake_device_events* says_ = nullptr;
   bool removed_ = false;
   std::size_t on_device_ = 0;
 };
@@ -510,6 +548,32 @@ class fake_api final : public verbs::api {
 fake_api* fake_fabric::api_of(address const& of) const {
   auto const found = std::ranges::find_if(apis_, [&](fake_api const* each) { return each->has(of); });
   return found == apis_.end() ? nullptr : *found;
+}
+
+void fake_fabric::tell_event(address const& of, ibv_event_type type) {
+  verbs::device_event made;
+  made.what = verbs::kind_of(type);
+  made.type = type;
+  told_.emplace_back(api_of(of), made);
+  api_of(of)->say(made);
+}
+
+void fake_fabric::tell_event_of_connection(address const& of, address const& peer, ibv_event_type type) {
+  for (fake_id const* const id : ids_) {
+    if (id->pair == nullptr || id->local.host != of || id->peer.host != peer) continue;
+    verbs::device_event made;
+    made.what = verbs::kind_of(type);
+    made.type = type;
+    made.pair = id->pair;
+    made.pair_number = id->pair->qp_num;
+    if (made.what == verbs::device_event::kind::queue_failed) made.queue = id->pair->sends_to;
+    told_.emplace_back(api_of(of), made);
+    api_of(of)->say(made);
+  }
+}
+
+void fake_fabric::tell_events_again() {
+  for (auto const& [by, what] : told_) by->say(what);
 }
 
 void fake_fabric::remove_device(address const& of) { api_of(of)->remove_device(); }

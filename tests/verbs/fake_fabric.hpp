@@ -47,6 +47,11 @@ struct fake_channel : ibv_comp_channel {
   std::deque<fake_queue*> waiting;
 };
 
+struct fake_device_events : verbs::device_events {
+  fake_descriptor ready;
+  std::deque<verbs::device_event> waiting;
+};
+
 struct fake_queue : ibv_cq {
   std::deque<ibv_wc> completions;
   bool armed = false;
@@ -171,6 +176,11 @@ class fake_fabric {
   void remove_device(address const& of);
   /// Another one is put in.
   void restore_device(address const& of);
+  /// The adapter of a host says something: of itself, or of a connection with a peer.
+  void tell_event(address const& of, ibv_event_type type);
+  void tell_event_of_connection(address const& of, address const& peer, ibv_event_type type);
+  /// Once more, all that adapters have said, however old.
+  void tell_events_again();
   /// Objects that a host has on its adapter.
   [[nodiscard]] std::size_t alive_on(address const& of) const;
   /// Called around what the fake does of its own, beginning and end: it allocates where an adapter does not.
@@ -234,12 +244,14 @@ class fake_fabric {
   std::set<address> held_;
   fake_memory memory_;
   std::vector<fake_api*> apis_;
+  std::vector<std::pair<fake_api*, verbs::device_event>> told_;
   fake_queue const* arming_ = nullptr;
   std::uint64_t fail_in_ = 0;
   std::uint64_t fail_poll_in_ = 0;
   std::uint64_t calls_ = 0;
   std::size_t alive_ = 0;
   std::uint16_t last_port_ = 1024;
+  std::uint32_t last_pair_ = 0;
   bool running_ = false;
 };
 

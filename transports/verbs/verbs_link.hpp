@@ -55,6 +55,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
 
   // verbs_carrier
   [[nodiscard]] bool offer(verbs_request const& request) noexcept override;
+  void device_event_arrived(verbs::device const& from, verbs::device_event const& event) noexcept override;
   // verbs::cm_handler
   void cm_event_arrived(verbs::cm_event const& event) noexcept override;
 
@@ -97,6 +98,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] bool went_well(int answer) noexcept;
   [[nodiscard]] bool peer_is_heard() noexcept;
   void note_end(verbs::cm_event const& event) noexcept;
+  void note_failure(verbs::device_event const& event) noexcept;
   [[nodiscard]] protocol::protocol_version proposal() const noexcept;
   [[nodiscard]] std::span<std::byte const> tell(std::span<std::byte> room) noexcept;
   [[nodiscard]] bool take_reply() noexcept;
@@ -177,6 +179,8 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   bool stopping_ = false;
   bool broken_ = false;
   ibv_wc_status failure_ = IBV_WC_SUCCESS;
+  std::error_code said_;       // by the adapter, of this connection, and why it must end
+  bool peer_announced_ = false;  // likewise: a message came
   std::error_code trouble_;
 
   intake intake_;

@@ -5,6 +5,7 @@
 #include "protocol/address_order.hpp"
 #include "protocol/cm_private_data.hpp"
 #include "transports/verbs/verbs_link.hpp"
+#include "verbs/event_status.hpp"
 #include "verbs/status.hpp"
 
 #include <cerrno>
@@ -97,6 +98,38 @@ void verbs_link<Fabric>::note_end(verbs::cm_event const& event) noexcept {
   }
 }
 
+// Nothing of a connection that is over matches: release() leaves neither pair nor queue nor device.
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::device_event_arrived(verbs::device const& from, verbs::device_event const& event) noexcept {
+  using kind = verbs::device_event::kind;
+  if (device_ != &from) return;
+  bool const of_pair = pair_ != nullptr && event.pair == pair_ && event.pair_number == pair_->qp_num;
+  bool const of_queue = queue_.native() != nullptr && event.queue == queue_.native();
+  switch (event.what) {
+    case kind::device_failed: return note_failure(event);
+    case kind::pair_failed:
+      if (of_pair) note_failure(event);
+      return;
+    case kind::queue_failed:
+      if (of_queue) note_failure(event);
+      return;
+    case kind::peer_heard: break;
+    default: return;
+  }
+  if (!of_pair || connected_by_us_ || stage_ != stage::connecting) return;
+  peer_announced_ = true;
+  static_cast<void>(api_.notify_heard(id_));
+  signal_.raise(event_manager);
+}
+
+template <verbs_fabric Fabric>
+void verbs_link<Fabric>::note_failure(verbs::device_event const& event) noexcept {
+  if (!said_) ++by_.node.counted.rdsco_verbs_connection_failed;
+  said_ = trouble_ = verbs::code_of(event.type);
+  stage_ = stage::ended;
+  signal_.raise(event_manager);
+}
+
 // False: this side could not make what a connection needs; the reason is kept for whoever looks.
 template <verbs_fabric Fabric>
 bool verbs_link<Fabric>::went_well(int answer) noexcept {
@@ -110,6 +143,7 @@ bool verbs_link<Fabric>::went_well(int answer) noexcept {
 template <verbs_fabric Fabric>
 bool verbs_link<Fabric>::peer_is_heard() noexcept {
   if (connected_by_us_ || stage_ != stage::connecting) return false;
+  if (peer_announced_) return true;
   if (!queue_.armed() && queue_.arm() != 0) broken_ = true;
   return !broken_ && look() && completions_[taken_].status == IBV_WC_SUCCESS;
 }
@@ -332,6 +366,8 @@ template <verbs_fabric Fabric>
 void verbs_link<Fabric>::adopt() noexcept {
   broken_ = false;
   failure_ = IBV_WC_SUCCESS;
+  said_.clear();
+  peer_announced_ = false;
   found_ = taken_ = 0;
   heard_ = false;
   acknowledge_by_.reset();
@@ -362,6 +398,7 @@ template <verbs_fabric Fabric>
 task<> verbs_link<Fabric>::tear_down() {
   take_remaining();
   if (failure_ != IBV_WC_SUCCESS && failure_ != IBV_WC_WR_FLUSH_ERR) trouble_ = verbs::code_of(failure_);
+  if (said_) trouble_ = said_;
   if (offered_) ++by_.node.counted.rdsco_connection_replaced;
   if (stage_ == stage::established) static_cast<void>(api_.disconnect(id_));
   loop_.cancel_timer(timer_);

@@ -112,7 +112,7 @@ int verbs_transport::open_device(ibv_context* native_device, verbs::device*& out
   }
   if (native_device == nullptr || api_->node_type(native_device) != node_type_) return -ENODEV;
   try {
-    auto made = std::make_unique<verbs::device>(*api_, node.where, native_device, this, &watch_ended);
+    auto made = std::make_unique<verbs::device>(*api_, node.where, native_device, *this);
     if (int const failed = made->open()) return failed;
     if (!addresses_chosen()) made->let_addresses_be();
     devices_.push_back(std::move(made));
@@ -145,6 +145,30 @@ void verbs_transport::device_removed(ibv_context* native_device) noexcept {
     ++node.counted.rdsco_verbs_device_removed;
   }
   changed_.raise(1);
+}
+
+// The connection manager may not have noticed.
+void verbs_transport::device_failed(ibv_context* native_device) noexcept {
+  for (auto& each : listeners_)
+    if (each->id() != nullptr && api_->device_of(each->id()) == native_device) each->close();
+  device_removed(native_device);
+}
+
+void verbs_transport::device_event_arrived(verbs::device& from, verbs::device_event const& event) noexcept {
+  using kind = verbs::device_event::kind;
+  auto& counted = node.counted;
+  switch (event.what) {
+    case kind::device_failed:
+      if (from.removed()) return;
+      ++counted.rdsco_verbs_device_failed;
+      device_failed(from.native());
+      break;
+    case kind::port_down: ++counted.rdsco_verbs_port_down; break;
+    case kind::port_up: ++counted.rdsco_verbs_port_up; break;
+    case kind::port_changed: ++counted.rdsco_verbs_port_changed; break;
+    default: break;
+  }
+  for (connection* const each : connections_) static_cast<verbs_carrier&>(*each->by).device_event_arrived(from, event);
 }
 
 // Whoever removes an adapter waits until everybody has let go of it.

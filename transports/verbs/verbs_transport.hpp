@@ -49,10 +49,12 @@ class verbs_carrier : public carrier {
  public:
   /// A peer's request. False: this side's own attempt goes on, the request is to be rejected.
   [[nodiscard]] virtual bool offer(verbs_request const& request) noexcept = 0;
+  /// Its device says something, perhaps of this connection.
+  virtual void device_event_arrived(verbs::device const& from, verbs::device_event const& event) noexcept = 0;
 };
 
 /// RDS over verbs in one node: its listeners, the devices that its addresses lie on, and what its links have in common.
-class verbs_transport : public transport {
+class verbs_transport : public transport, public verbs::device_user {
  public:
   verbs_transport(node_core& in, std::unique_ptr<verbs::api> calls, ibv_node_type node_type);
   ~verbs_transport() override;
@@ -62,6 +64,10 @@ class verbs_transport : public transport {
   [[nodiscard]] task<result<region_core*>> register_memory(local_host& host, mutable_buffer memory) override;
   void congestion_changed(local_host& host) noexcept override;
   [[nodiscard]] task<> close() override;
+
+  // verbs::device_user
+  void device_event_arrived(verbs::device& from, verbs::device_event const& event) noexcept override;
+  void device_ended() noexcept override { changed_.raise(1); }
 
   // for links and listeners
   [[nodiscard]] verbs::api& calls() const noexcept { return *api_; }
@@ -109,6 +115,7 @@ class verbs_transport : public transport {
   [[nodiscard]] int open_device(ibv_context* native, verbs::device*& out) noexcept;
   [[nodiscard]] task<> keep();
   void drop_removed() noexcept;
+  void device_failed(ibv_context* native) noexcept;
   void listen_again() noexcept;
   [[nodiscard]] std::uint16_t port_of(address const& at) const noexcept;
   [[nodiscard]] bool acceptable(local_host const& host, address const& peer, protocol::cm_private_data const& told) const noexcept;
