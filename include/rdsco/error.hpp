@@ -32,7 +32,7 @@ enum class errc {
   ring_not_permitted,     ///< operation_not_permitted: io_uring is disabled here
   ring_unavailable,       ///< function_not_supported: io_uring cannot be used here
   no_device,              ///< no_such_device: no adapter carries this address
-  device_unsuitable,      ///< no_such_device_or_address: the adapter of this address is of another kind than the transport
+  device_unsuitable,      ///< no_such_device_or_address: the adapter of this address is of another kind than the transport, or too small
   device_not_permitted,   ///< permission_denied: this user may not use RDMA adapters
   locked_memory_limit,    ///< not_enough_memory: the memory that the adapter is to use may not be locked
   stale_offer,            ///< not_connected: the connection on which that memory was offered is gone, or the offer is over

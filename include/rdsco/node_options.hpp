@@ -60,8 +60,8 @@ enum class verbs_version : std::uint8_t { v3_1, v4_0, v4_1 };
 struct verbs_options {
   std::uint16_t port_v4 = 18634;  ///< as kernels have them
   std::uint16_t port_v6 = 16385;
-  std::uint32_t receives = 256;   ///< posted receives; over iWARP 4 at least
-  std::uint32_t sends = 128;      ///< fragments under way
+  std::uint32_t receives = 256;   ///< posted receives; as many as the adapter can, and over iWARP 4 at least
+  std::uint32_t sends = 128;      ///< fragments under way; as many as the adapter can, and 3 at least
   std::chrono::nanoseconds reconnect_min{std::chrono::milliseconds(4)};
   std::chrono::nanoseconds reconnect_max{std::chrono::milliseconds(1000)};
   /// How long acknowledgements may be saved up while nobody waits for one.

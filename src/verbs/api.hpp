@@ -106,6 +106,8 @@ class api {
   [[nodiscard]] virtual ibv_context* device_of(rdma_cm_id* id) noexcept = 0;
 
   // --- device ----------------------------------------------------------------------------------------------------
+  /// False: there are adapters, or a connection manager, that this user may not open. Nobody else says so.
+  [[nodiscard]] virtual bool devices_permitted() noexcept = 0;
   virtual int query_device(ibv_context* device, ibv_device_attr& out) noexcept = 0;
   [[nodiscard]] virtual ibv_node_type node_type(ibv_context* device) noexcept = 0;
   [[nodiscard]] virtual char const* device_name(ibv_context* device) noexcept = 0;

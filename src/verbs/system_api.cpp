@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
+#include <unistd.h>
 
 namespace rdsco::verbs {
 
@@ -58,6 +61,8 @@ rdma_conn_param native(cm_parameters const& from) noexcept {
   to.rnr_retry_count = from.rnr_retry_count;
   return to;
 }
+
+bool may_use(std::filesystem::path const& file) noexcept { return ::access(file.c_str(), R_OK | W_OK) == 0 || errno != EACCES; }
 
 class system_api final : public api {
  public:
@@ -130,6 +135,15 @@ class system_api final : public api {
   }
   ibv_context* device_of(rdma_cm_id* id) noexcept override { return id->verbs; }
 
+  bool devices_permitted() noexcept override {
+    std::error_code why;
+    std::filesystem::directory_iterator each("/dev/infiniband", why);
+    for (; !why && each != std::filesystem::directory_iterator(); each.increment(why)) {
+      auto const name = each->path().filename().native();
+      if ((name == "rdma_cm" || name.starts_with("uverbs")) && !may_use(each->path())) return false;
+    }
+    return true;
+  }
   int query_device(ibv_context* device, ibv_device_attr& out) noexcept override { return from_answer(::ibv_query_device(device, &out)); }
   ibv_node_type node_type(ibv_context* device) noexcept override { return device->device->node_type; }
   char const* device_name(ibv_context* device) noexcept override { return ::ibv_get_device_name(device->device); }

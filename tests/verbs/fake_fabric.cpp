@@ -347,6 +347,7 @@ class fake_api final : public verbs::api {
     return 0;
   }
 
+  bool devices_permitted() noexcept override { return fabric_.refused("devices_permitted") == 0; }
   int query_device(ibv_context*, ibv_device_attr& out) noexcept override {
     if (fabric_.fails()) return -ENOMEM;
     out = fabric_.attributes;
@@ -463,6 +464,7 @@ class fake_api final : public verbs::api {
 
   int register_memory(ibv_pd* domain, void* memory, std::size_t bytes, int access, ibv_mr*& out) noexcept override {
     if (int const failed = fabric_.refused("register_memory")) return failed;
+    if (fabric_.on_registered) fabric_.on_registered(bytes);
     bool const from_zero = (access & IBV_ACCESS_ZERO_BASED) != 0;
     return make_region(domain, memory, bytes, from_zero ? 0 : reinterpret_cast<std::uintptr_t>(memory), access, out);
   }

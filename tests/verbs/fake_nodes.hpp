@@ -11,6 +11,7 @@
 #include <rdsco/verbs/ib.hpp>
 #include <rdsco/verbs/iwarp.hpp>
 
+#include <functional>
 #include <memory>
 #include <type_traits>
 
@@ -51,10 +52,10 @@ class two_on_fabric {
 
   template <class Transport>
   explicit two_on_fabric(std::type_identity<Transport>, verbs_options const& tuning = {}, socket_options const& buffers = {},
-                         fabric_change change = nullptr)
+                         std::function<void(fake_fabric&)> const& prepare = {})
       : own_([](node_options& options, address const& at) { options.own<Transport>(at); }), fabric(Transport::node_type) {
     current_fabric = &fabric;
-    if (change != nullptr) change(fabric);
+    if (prepare) prepare(fabric);
     near = open_at("10.0.0.1", tuning);
     far = open_at("10.0.0.2", tuning);
     from = bound(near, "10.0.0.1", 4000, buffers);
@@ -103,8 +104,8 @@ class two_on_fabric {
 
 template <class Transport>
 struct two_on : two_on_fabric {
-  explicit two_on(verbs_options const& tuning = {}, socket_options const& buffers = {}, fabric_change change = nullptr)
-      : two_on_fabric(std::type_identity<Transport>(), tuning, buffers, change) {}
+  explicit two_on(verbs_options const& tuning = {}, socket_options const& buffers = {}, std::function<void(fake_fabric&)> const& prepare = {})
+      : two_on_fabric(std::type_identity<Transport>(), tuning, buffers, prepare) {}
 };
 
 }  // namespace rdsco::test

@@ -2,6 +2,7 @@
 // Could go wrong: a node does not open, or never connects, and nobody can tell that an adapter, a permission or a limit is missing.
 // Forced by: fake adapters that refuse what real ones and their drivers refuse, and a look at what the program is told.
 
+#include "transports/verbs/frame_slots.hpp"
 #include "verbs/faulty_exchange.hpp"
 
 #include <cerrno>
@@ -11,16 +12,13 @@ namespace {
 using namespace rdsco;
 using namespace rdsco::test;
 
-node_options at_host(std::string_view host) {
-  node_options made;
-  made.own<fake_ib>(at(host)).allow(net("10.0.0.0/24"));
-  return made;
-}
-
+template <class Transport = fake_ib>
 std::error_code opening(fake_fabric& fabric) {
   loop where;
   current_fabric = &fabric;
-  auto made = node::open(where, at_host("10.0.0.1"));
+  node_options options;
+  options.own<Transport>(at("10.0.0.1")).allow(net("10.0.0.0/24"));
+  auto made = node::open(where, options);
   block_on(where, made.data.close());
   current_fabric = nullptr;
   return made.ec;
@@ -56,6 +54,61 @@ TEST_CASE("an adapter of another kind") {
   fake_fabric fabric(IBV_NODE_RNIC);
   CHECK(opening(fabric) == errc::device_unsuitable);
   CHECK(fabric.alive() == 0);
+}
+
+TEST_CASE("an adapter that cannot hold what a connection needs") {
+  struct limits {
+    ibv_node_type kind;
+    int requests, completions;
+    bool opens;
+  };
+  for (limits const& each : {limits{IBV_NODE_CA, 3, 4, true}, limits{IBV_NODE_CA, 2, 100, false}, limits{IBV_NODE_CA, 100, 3, false},
+                             limits{IBV_NODE_CA, 0, 0, false}, limits{IBV_NODE_CA, -1, 100, false}, limits{IBV_NODE_RNIC, 4, 7, true},
+                             limits{IBV_NODE_RNIC, 3, 100, false}, limits{IBV_NODE_RNIC, 100, 6, false}}) {
+    INFO(each.requests << " requests, " << each.completions << " completions");
+    fake_fabric fabric(each.kind);
+    fabric.attributes.max_qp_wr = each.requests;
+    fabric.attributes.max_cqe = each.completions;
+    auto const why = each.kind == IBV_NODE_CA ? opening(fabric) : opening<fake_iwarp>(fabric);
+    CHECK(why == (each.opens ? std::error_code() : make_error_code(errc::device_unsuitable)));
+    if (why) CHECK(says(why, "cannot hold"));
+    CHECK(fabric.alive() == 0);
+  }
+}
+
+TEST_CASE("a limit of locked memory shows when the node is opened, and the text says how much is needed") {
+  auto const why = opening_refused("register_memory", -ENOMEM);
+  CHECK(why == errc::locked_memory_limit);
+  CHECK(says(why, "ulimit -l"));
+  std::size_t const slot = detail::frame_slots::slot_bytes;
+  verbs_options const usual;
+  CHECK(says(why, std::to_string(slot) + " bytes"));
+  CHECK(says(why, std::to_string(slot * (usual.receives + usual.sends) / 1024) + " KiB"));
+  CHECK(opening_refused("register_memory", -EPERM) == errc::device_not_permitted);
+}
+
+TEST_CASE("the memory that is tried is that of one connection, and given back") {
+  fake_fabric fabric;
+  std::vector<std::size_t> tried;
+  fabric.on_registered = [&](std::size_t bytes) { tried.push_back(bytes); };
+  CHECK(!opening(fabric));
+  verbs_options const usual;
+  CHECK(tried == std::vector<std::size_t>{detail::frame_slots::slot_bytes * (usual.receives + usual.sends)});
+  CHECK(fabric.alive() == 0);
+}
+
+TEST_CASE("adapters that are there and may not be opened look as if there were none, and are told apart") {
+  for (std::string_view const call : {"open_events", "bind_address"}) {
+    fake_fabric fabric;
+    fabric.faults.refused[call] = -ENODEV;
+    fabric.faults.refused["devices_permitted"] = -EACCES;
+    auto const why = opening(fabric);
+    CHECK(why == errc::device_not_permitted);
+    CHECK(says(why, "/dev/infiniband/uverbs"));
+    // What has another reason is said as it is.
+    fabric.faults.refused[call] = -EADDRINUSE;
+    CHECK(opening(fabric) == errc::address_in_use);
+  }
 }
 
 TEST_CASE("a user who may not use adapters") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include "transports/verbs/credits.hpp"
 #include "transports/verbs/fabric.hpp"
 
 #include <string_view>
@@ -15,6 +16,7 @@ struct iwarp_fabric {
     can.node_type = IBV_NODE_RNIC;
     can.initiator_speaks_first = true;
     can.credits = true;
+    can.receives_min = credits::receives_min;
     can.solicited_events = false;
     can.atomics = false;
     can.read_sink_needs_remote_write = true;

@@ -6,6 +6,7 @@
 #include <infiniband/verbs.h>
 
 #include <concepts>
+#include <cstdint>
 #include <string_view>
 
 namespace rdsco::detail {
@@ -20,6 +21,8 @@ struct fabric_capabilities {
   bool initiator_speaks_first = false;
   /// Nothing below RDS holds a sender back that finds no receive posted: messages are counted out by the receiver.
   bool credits = false;
+  /// With fewer receives a connection cannot move.
+  std::uint32_t receives_min = 1;
   /// A receiver may sleep until a message asks to be announced.
   bool solicited_events = true;
   bool atomics = true;

@@ -17,7 +17,7 @@ class typed_verbs_transport final : public verbs_transport {
   [[nodiscard]] std::string_view name() const noexcept override { return Fabric::name; }
 
   typed_verbs_transport(node_core& in, std::unique_ptr<verbs::api> calls)
-      : verbs_transport(in, std::move(calls), Fabric::capabilities.node_type) {}
+      : verbs_transport(in, std::move(calls), Fabric::capabilities) {}
 
   [[nodiscard]] std::unique_ptr<carrier> carry(connection& by) override {
     if (windows_at(by.host)) return make_link<registration::fastreg>(by);

@@ -290,24 +290,22 @@ int verbs_link<Fabric>::accept_connection(verbs_request const& request) noexcept
 // The receives are posted before the peer can know that there is a connection.
 template <verbs_fabric Fabric>
 int verbs_link<Fabric>::make_queue_pair() noexcept {
-  verbs_options wanted = by_.node.options.verbs;
-  if constexpr (can.credits) {
-    wanted.receives = std::max(wanted.receives, credits::receives_min);
-    credits_ = credits(wanted.receives);
-  }
   verbs::device* const device = owner_.device_for(api_.device_of(id_));
   if (device == nullptr) return -ENODEV;
   device_ = device;
   device_->use();
-  auto const entries = static_cast<int>(wanted.receives + wanted.sends);
+  auto const rings = owner_.rings_on(*device);
+  if (!rings) return -EOPNOTSUPP;
+  if constexpr (can.credits) credits_ = credits(rings->receives);
+  auto const entries = static_cast<int>(rings->receives + rings->sends);
   if (int const failed = queue_.open(device->native(), device->channel(), entries)) return failed;
-  if (int const failed = receives_.open(device->domain(), wanted.receives)) return failed;
-  if (int const failed = sends_.open(device->domain(), wanted.sends)) return failed;
+  if (int const failed = receives_.open(device->domain(), rings->receives)) return failed;
+  if (int const failed = sends_.open(device->domain(), rings->sends)) return failed;
   ibv_qp_init_attr attributes{};
   attributes.send_cq = attributes.recv_cq = queue_.native();
   attributes.qp_type = IBV_QPT_RC;
-  attributes.cap.max_send_wr = wanted.sends;
-  attributes.cap.max_recv_wr = wanted.receives;
+  attributes.cap.max_send_wr = rings->sends;
+  attributes.cap.max_recv_wr = rings->receives;
   attributes.cap.max_send_sge = attributes.cap.max_recv_sge = 1;
   if (int const failed = api_.create_queue_pair(id_, device->domain(), attributes, pair_)) return failed;
   return post_receives(true) ? 0 : -ENOMEM;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "transports/verbs/verbs_transport.hpp"
 
+#include "transports/verbs/frame_slots.hpp"
 #include "transports/verbs/verbs_region.hpp"
 
 #include <algorithm>
@@ -29,6 +30,7 @@ std::error_code setup_error(int answer) noexcept {
     case ENOSYS:
     case EADDRNOTAVAIL: return errc::no_device;
     case ENOMEM: return errc::locked_memory_limit;
+    case EOPNOTSUPP: return errc::device_unsuitable;
     default: return {-answer, std::generic_category()};
   }
 }
@@ -67,10 +69,10 @@ class verbs_transport::listener final : public verbs::cm_handler {
   rdma_cm_id* id_ = nullptr;
 };
 
-verbs_transport::verbs_transport(node_core& in, std::unique_ptr<verbs::api> calls, ibv_node_type node_type)
+verbs_transport::verbs_transport(node_core& in, std::unique_ptr<verbs::api> calls, fabric_capabilities const& of)
     : node(in),
       api_(std::move(calls)),
-      node_type_(node_type),
+      can_(of),
       changed_(in.where),
       retry_(*this),
       manager_(*api_, in.where, this, &watch_ended),
@@ -84,16 +86,30 @@ std::uint16_t verbs_transport::port_of(address const& at) const noexcept {
 
 std::error_code verbs_transport::open(local_host& host) {
   if (!manager_open_) {
-    if (int const failed = manager_.open()) return open_error(failed);
+    if (int const failed = manager_.open()) return permitted(open_error(failed));
     manager_open_ = true;
   }
   listeners_.push_back(std::make_unique<listener>(*this, host));
-  if (int const failed = listeners_.back()->open()) return open_error(failed);
+  if (int const failed = listeners_.back()->open()) return permitted(open_error(failed));
   ibv_context* const on = api_->device_of(listeners_.back()->id());
-  if (on == nullptr) return errc::no_device;
-  if (api_->node_type(on) != node_type_) return errc::device_unsuitable;
+  if (on == nullptr) return permitted(errc::no_device);
+  if (api_->node_type(on) != can_.node_type) return errc::device_unsuitable;
   verbs::device* opened = nullptr;
-  return open_error(open_device(on, opened));
+  if (int const failed = open_device(on, opened)) return open_error(failed);
+  auto const rings = rings_on(*opened);
+  return rings ? try_memory(*opened, *rings) : make_error_code(errc::device_unsuitable);
+}
+
+// A limit of locked memory shows here, not in the middle of the night at a connection.
+std::error_code verbs_transport::try_memory(verbs::device& on, ring_sizes const& rings) noexcept {
+  verbs::owned_region tried(*api_);
+  std::size_t const slots = std::size_t{rings.receives} + rings.sends;
+  return setup_error(tried.open(on.domain(), slots * frame_slots::slot_bytes, IBV_ACCESS_LOCAL_WRITE));
+}
+
+// To whoever may not open them, rdma-core shows no adapters.
+std::error_code verbs_transport::permitted(std::error_code why) const noexcept {
+  return why == errc::no_device && !api_->devices_permitted() ? make_error_code(errc::device_not_permitted) : why;
 }
 
 void verbs_transport::start() {
@@ -110,7 +126,7 @@ int verbs_transport::open_device(ibv_context* native_device, verbs::device*& out
     out = known->removed() ? nullptr : known.get();
     return known->removed() ? -ENODEV : 0;
   }
-  if (native_device == nullptr || api_->node_type(native_device) != node_type_) return -ENODEV;
+  if (native_device == nullptr || api_->node_type(native_device) != can_.node_type) return -ENODEV;
   try {
     auto made = std::make_unique<verbs::device>(*api_, node.where, native_device, *this);
     if (int const failed = made->open()) return failed;

@@ -7,6 +7,7 @@
 #include "node/node_core.hpp"
 #include "protocol/cm_private_data.hpp"
 #include "transports/verbs/fabric.hpp"
+#include "transports/verbs/ring_sizes.hpp"
 #include "verbs/device.hpp"
 #include "verbs/event_channel.hpp"
 
@@ -15,6 +16,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <vector>
 
@@ -56,7 +58,7 @@ class verbs_carrier : public carrier {
 /// RDS over verbs in one node: its listeners, the devices that its addresses lie on, and what its links have in common.
 class verbs_transport : public transport, public verbs::device_user {
  public:
-  verbs_transport(node_core& in, std::unique_ptr<verbs::api> calls, ibv_node_type node_type);
+  verbs_transport(node_core& in, std::unique_ptr<verbs::api> calls, fabric_capabilities const& of);
   ~verbs_transport() override;
 
   [[nodiscard]] std::error_code open(local_host& host) override;
@@ -74,6 +76,10 @@ class verbs_transport : public transport, public verbs::device_user {
   [[nodiscard]] verbs::event_channel& manager() noexcept { return manager_; }
   /// The device, opened if it was not. Null: it cannot be.
   [[nodiscard]] verbs::device* device_for(ibv_context* native) noexcept;
+  /// Of each connection on it. Nothing: it is too small for one.
+  [[nodiscard]] std::optional<ring_sizes> rings_on(verbs::device const& on) const noexcept {
+    return ring_sizes::of(node.options.verbs, can_.receives_min, on.attributes());
+  }
   /// A connection has nothing on it any more.
   void put(verbs::device& used) noexcept;
   /// The connection manager says so to everybody who is on it: all lets go, and is there again when the adapter is.
@@ -113,6 +119,8 @@ class verbs_transport : public transport, public verbs::device_user {
     verbs_transport& owner;
   };
   [[nodiscard]] int open_device(ibv_context* native, verbs::device*& out) noexcept;
+  [[nodiscard]] std::error_code try_memory(verbs::device& on, ring_sizes const& rings) noexcept;
+  [[nodiscard]] std::error_code permitted(std::error_code why) const noexcept;
   [[nodiscard]] task<> keep();
   void drop_removed() noexcept;
   void device_failed(ibv_context* native) noexcept;
@@ -123,7 +131,7 @@ class verbs_transport : public transport, public verbs::device_user {
   static void watch_ended(void* self) noexcept { static_cast<verbs_transport*>(self)->changed_.raise(1); }
 
   std::unique_ptr<verbs::api> api_;
-  ibv_node_type const node_type_;
+  fabric_capabilities const can_;
   event_signal changed_;  // a watch ended, a device was let go of, or it is time to listen again
   retry_timer retry_;
   verbs::event_channel manager_;
