@@ -19,7 +19,7 @@ void on_loopback(Case run) {
     told.own<loopback>(at("127.0.0.1")).own<loopback>(at("127.0.0.2")).allow(net("127.0.0.0/8"));
     node on = open(where, told);
     rdsco::socket owner = bound(on, "127.0.0.1"), user = bound(on, two ? "127.0.0.2" : "127.0.0.1");
-    block_on(where, run(remote_ends{owner, user}));
+    block_on(where, run(remote_ends(owner, user)));
     owner.close();
     user.close();
     block_on(where, on.close(0ns));
@@ -48,7 +48,7 @@ TEST_CASE("loopback: misuse is told at once") {
   told.own<loopback>(at("127.0.0.1")).own<loopback>(at("127.0.0.2")).allow(net("127.0.0.0/8"));
   node on = open(where, told);
   rdsco::socket owner = bound(on, "127.0.0.1"), user = bound(on, "127.0.0.2");
-  block_on(where, misuse_is_told_at_once(remote_ends{owner, user}));
+  block_on(where, misuse_is_told_at_once(remote_ends(owner, user)));
   block_on(where, on.close(0ns));
 }
 

@@ -193,14 +193,6 @@ class fake_fabric {
   std::function<void(ibv_send_wr const&)> on_remote;  ///< each WRITE, READ and atomic as it has been carried out
   std::function<void(std::vector<std::byte>&)> on_private_data;  ///< of requests, replies and rejections; it may change them
   std::function<void(std::size_t)> on_registered;  ///< so many bytes
-  /// What every adapter says that it can do.
-  ibv_device_attr attributes = [] {
-    ibv_device_attr made{};
-    made.max_qp_rd_atom = made.max_qp_init_rd_atom = 16;
-    made.max_qp_wr = 16384;
-    made.max_cqe = 32768;
-    return made;
-  }();
   /// Connections that the rules ended: a message found no receive, or the accepting end spoke first.
   std::uint64_t unreceived = 0, spoke_first = 0;
   /// Regions that were deregistered while a request still used them.

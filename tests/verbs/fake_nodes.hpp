@@ -35,9 +35,6 @@ struct on_fake {
 using fake_ib = on_fake<ib, detail::ib_fabric>;
 using fake_iwarp = on_fake<iwarp, detail::iwarp_fabric>;
 
-/// Changes rules or adapters of a fabric before there is a node on it.
-using fabric_change = void (*)(fake_fabric& of);
-
 /// Two hosts on one fabric, both nodes on one loop. Neither does what ends a connection on that fabric, nor lets go of memory that an
 /// adapter has.
 class two_on_fabric {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "transports/verbs/offer_keys.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -37,10 +38,8 @@ bool windows::ready(offer_core& offered, verbs::device& on, std::uint32_t epoch,
   request.bind_mw.bind_info.addr = reinterpret_cast<std::uintptr_t>(offered.data());
   request.bind_mw.bind_info.length = offered.bytes;
   request.bind_mw.bind_info.mw_access_flags = remote_access_of(offered.terms.may) | IBV_ACCESS_ZERO_BASED;
-  // The next binding has to have another key.
-  window->rkey = request.bind_mw.rkey;
   offered.held = window;
-  offered.key = window->rkey;
+  offered.key = request.bind_mw.rkey;
   offered.address = 0;
   offered.epoch = epoch;
   offered.request = request.wr_id;
@@ -68,9 +67,20 @@ void windows::revoke(send_ring& sends) noexcept {
   }
 }
 
+bool windows::revoke_at_once(offer_core& over, std::uint64_t done) noexcept {
+  bool const under_way = over.request >= done || std::any_of(revoking_.begin(), revoking_.end(), [&](offer_core& each) { return &each == &over; });
+  if (under_way) return false;
+  static_cast<list_hook<by_carrier>&>(over).unlink();
+  forget(over);
+  over.gone();
+  return true;
+}
+
 void windows::completed(std::uint64_t done) noexcept {
   while (!revoking_.empty() && revoking_.front().request < done) {
     offer_core& over = *revoking_.pop_front();
+    // The next binding has to have another key.
+    window_of(over)->rkey = over.key;
     region_of(over).device().windows().give_back(window_of(over));
     over.held = nullptr;
     over.gone();

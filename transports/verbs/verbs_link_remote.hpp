@@ -149,7 +149,11 @@ void verbs_link<Fabric>::memory_let_go() noexcept {
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::let_go_of(region_core& region) noexcept {
   if (pair_ == nullptr) return;
-  bool used = std::any_of(region.offers.begin(), region.offers.end(), [this](offer_core& each) { return each.to() == &by_; });
+  bool used = false;
+  for (auto at = region.offers.begin(); at != region.offers.end();) {
+    offer_core& one = *at++;
+    if (one.to() == &by_) used |= !keys_.revoke_at_once(one, sends_.done());
+  }
   for (remote_work const& work : working_)
     for (region_slice const& each : work.local) used |= each.core() == &region;
   if (!used) return;

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Could go wrong: a datagram is seen before the bytes it speaks of, memory is reached that was not offered, an operation ends while an
+// adapter still uses its memory, or an offer of one connection is believed on the next.
+// Forced by: the contract of remote memory on both fabrics, with memory windows and without; reads that come late, adapters that hold
+// requests back, and connections that break between an offer and its use.
+
+#include "support/remote_contract.hpp"
+#include "verbs/fake_nodes.hpp"
+
+namespace {
+
+using namespace rdsco;
+using namespace rdsco::test;
+
+/// A fabric, and whether its adapters have memory windows.
+template <class Transport, bool Windows>
+struct registered {
+  using transport = Transport;
+  static constexpr bool windows = Windows;
+};
+using ib_windows = registered<fake_ib, true>;
+using ib_slots = registered<fake_ib, false>;
+using iwarp_windows = registered<fake_iwarp, true>;
+using iwarp_slots = registered<fake_iwarp, false>;
+
+verbs_options quick() {
+  verbs_options made;
+  made.reconnect_min = 1ms;
+  made.reconnect_max = 5ms;
+  return made;
+}
+
+template <class How>
+struct two_with_memory : two_on<typename How::transport> {
+  explicit two_with_memory(verbs_options const& tuning = quick())
+      : two_on<typename How::transport>(tuning, {}, [](fake_fabric& on) { on.rules.windows = How::windows; }) {}
+  template <class Case>
+  void run(Case what) {
+    // iWARP says nothing of what the peer refused.
+    constexpr bool told = std::is_same_v<typename How::transport, fake_ib>;
+    // Both sides once: one connected, the other was connected to.
+    block_on(this->where, what(remote_ends(this->into, this->from, told)));
+    block_on(this->where, what(remote_ends(this->from, this->into, told)));
+  }
+};
+
+task<> no_atomics(remote_ends ends) {
+  lent_memory lent(64);
+  co_await lent.offer(ends);
+  REQUIRE((co_await ends.user.fetch_add(lent.remote, 0, 1)).ec == errc::not_supported);
+  REQUIRE((co_await lent.own.offer(ends.user.local().host, 0, 8, access::atomic)).ec == errc::not_supported);
+}
+
+}  // namespace
+
+#define EVERY_WAY ib_windows, ib_slots, iwarp_windows, iwarp_slots
+
+TEMPLATE_TEST_CASE("verbs: a write is seen before its datagram", "", EVERY_WAY) {
+  two_with_memory<TestType> w;
+  for (std::size_t const bytes : {1u, 4096u, 3u << 20}) w.run([=](remote_ends ends) { return write_is_seen_before_its_datagram(ends, bytes); });
+  CHECK(w.near.counters().conn_reset == 0);
+}
+
+TEMPLATE_TEST_CASE("verbs: a read is complete when it completes, though it comes late", "", EVERY_WAY) {
+  two_with_memory<TestType> w;
+  w.fabric.faults.late_reads = true;
+  for (std::size_t const bytes : {1u, 4096u, 3u << 20}) w.run([=](remote_ends ends) { return read_is_complete_when_it_completes(ends, bytes); });
+  CHECK(w.near.counters().conn_reset == 0);
+}
+
+TEMPLATE_TEST_CASE("verbs: parts are gathered and scattered", "", EVERY_WAY) {
+  two_with_memory<TestType> w;
+  w.run(parts_are_gathered_and_scattered);
+}
+
+TEMPLATE_TEST_CASE("verbs: with rings of a few slots", "", EVERY_WAY) {
+  verbs_options small = quick();
+  small.receives = 4;
+  small.sends = 3;
+  two_with_memory<TestType> w(small);
+  w.run(parts_are_gathered_and_scattered);
+  w.run([](remote_ends ends) { return write_is_seen_before_its_datagram(ends, 5u << 20); });
+  w.run([](remote_ends ends) { return read_is_complete_when_it_completes(ends, 5u << 20); });
+}
+
+TEMPLATE_TEST_CASE("verbs: what is not permitted fails, and the rest goes on", "", EVERY_WAY) {
+  two_with_memory<TestType> w;
+  w.run(what_is_not_permitted_fails);
+}
+TEMPLATE_TEST_CASE("verbs: withdrawn memory is out of reach", "", EVERY_WAY) {
+  two_with_memory<TestType> w;
+  w.run(withdrawn_is_out_of_reach);
+}
+TEMPLATE_TEST_CASE("verbs: what is offered for one use is used once", "", EVERY_WAY) {
+  two_with_memory<TestType> w;
+  w.run(used_once);
+}
+TEMPLATE_TEST_CASE("verbs: a silent operation tells nobody", "", EVERY_WAY) {
+  two_with_memory<TestType> w;
+  w.run(silent_tells_nobody);
+}
+TEMPLATE_TEST_CASE("verbs: misuse is told at once", "", EVERY_WAY) {
+  two_with_memory<TestType> w;
+  w.run(misuse_is_told_at_once);
+}
+
+TEMPLATE_TEST_CASE("verbs: atomics count", "", ib_windows, ib_slots) {
+  two_with_memory<TestType> w;
+  w.fabric.faults.late_reads = true;
+  w.run(atomics_count);
+}
+
+TEMPLATE_TEST_CASE("verbs: where there are no atomics nobody can ask for them", "", iwarp_windows, iwarp_slots) {
+  two_with_memory<TestType> w;
+  w.run(no_atomics);
+}
