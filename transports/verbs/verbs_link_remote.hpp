@@ -13,7 +13,7 @@ namespace rdsco::detail {
 
 template <verbs_fabric Fabric>
 errc verbs_link<Fabric>::open_offer(offer_core& offered) noexcept {
-  if constexpr (!can.addresses_chosen && !keys::die_with_connection) {
+  if constexpr (!can.addresses_chosen) {
     auto const last = reinterpret_cast<std::uintptr_t>(offered.data()) + offered.bytes;
     if (last > protocol::wide_address_max) return errc::invalid_range;
   }
