@@ -136,6 +136,18 @@ TEST_CASE("an address and a length that together run over the end of all address
   bare_memory own(w.near, 0), there(w.far, all_access, ~std::uint64_t{0} - 255);
   w.expect({remote(IBV_WR_RDMA_WRITE, ~std::uint64_t{0} - 7, there.region->rkey, own.part(0, 8))}, {IBV_WC_SUCCESS});
   w.expect({remote(IBV_WR_RDMA_WRITE, ~std::uint64_t{0} - 7, there.region->rkey, own.part(0, 16))}, {IBV_WC_REM_ACCESS_ERR});
+
+  connected other;
+  bare_memory mine(other.near, 0), low(other.far, all_access, 0x1000);
+  other.expect({remote(IBV_WR_RDMA_WRITE, ~std::uint64_t{0} - 7, low.region->rkey, mine.part(0, 16))}, {IBV_WC_REM_ACCESS_ERR});
+}
+
+TEST_CASE("a region can begin at zero") {
+  connected w;
+  bare_memory own(w.near, 0), there(w.far, all_access | IBV_ACCESS_ZERO_BASED);
+  w.expect({remote(IBV_WR_RDMA_WRITE, 8, there.region->rkey, own.part(16, 8))}, {IBV_WC_SUCCESS});
+  CHECK(there.words[1] == 2 * untouched);
+  w.expect({remote(IBV_WR_RDMA_WRITE, there.begin + 8, there.region->rkey, own.part(16, 8))}, {IBV_WC_REM_ACCESS_ERR});
 }
 
 TEST_CASE("a deregistered region is out of reach for both") {

@@ -102,6 +102,23 @@ TEST_CASE("a binding that the adapter refuses ends the pair that asked for it") 
   }
 }
 
+TEST_CASE("a window is not bound to a region that begins at zero, nor to one of another domain") {
+  for (bool const other_domain : {false, true}) {
+    connected w;
+    ibv_pd* other = nullptr;
+    REQUIRE(w.far.api->allocate_domain(w.far.device, other) == 0);
+    {
+      bare_memory there(w.far, other_domain ? all_access : all_access | IBV_ACCESS_ZERO_BASED, std::nullopt, other_domain ? other : nullptr);
+      far_window const window(w.far);
+      bare_request request = window.binding(there);
+      if (!other_domain) request.request.bind_mw.bind_info.addr = 64;
+      REQUIRE(w.far.post({request}) == 0);
+      CHECK(w.far.statuses(w.far.sends) == statuses{IBV_WC_MW_BIND_ERR});
+    }
+    REQUIRE(w.far.api->release_domain(other) == 0);
+  }
+}
+
 TEST_CASE("a window is bound once at a time, and its owner must know its key of the moment") {
   connected w;
   bare_memory there(w.far, all_access);
@@ -144,6 +161,23 @@ TEST_CASE("only what arrives on the pair that bound a window may use it") {
   static_cast<void>(w.far.swap_connection(kept));
   w.expect({remote(IBV_WR_RDMA_WRITE, there.begin + 64, key, own.part(24, 8))}, {IBV_WC_SUCCESS});
   CHECK(there.words[8] == 3 * untouched);
+  w.far.end();
+}
+
+TEST_CASE("a pair does not invalidate what another one bound") {
+  connected w;
+  bare_host third(w.fabric, "10.0.0.3");
+  bare_memory there(w.far, all_access), own(w.near, 0);
+  far_window window(w.far);
+  auto const key = window.bind(there);
+  rdma_cm_id* const kept = w.far.swap_connection(nullptr);
+  third.connect(w.far);
+  REQUIRE(w.far.post({invalidate(key)}) == 0);
+  CHECK(w.far.statuses(w.far.sends) == statuses{IBV_WC_LOC_QP_OP_ERR});
+  third.end();
+  w.far.end();
+  static_cast<void>(w.far.swap_connection(kept));
+  w.expect({remote(IBV_WR_RDMA_WRITE, there.begin + 64, key, own.part(24, 8))}, {IBV_WC_SUCCESS});
   w.far.end();
 }
 
