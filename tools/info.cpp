@@ -2,6 +2,7 @@
 #include "tools/info.hpp"
 
 #include "tools/failure.hpp"
+#include "tools/info_verbs.hpp"
 
 #include <rdsco/endpoint.hpp>
 
@@ -103,11 +104,17 @@ void print_tcp(json const& rows) {
 /// In the order of rds-info: that of the letters in ASCII.
 void print_tables(json const& tables, info_options const& options) {
   bool const all = options.all();
-  if (options.infiniband) fmt::print(stderr, "rdsco info: this process has no InfiniBand connections\n");
+  bool const verbs = !tables["verbs_addresses"].empty();
+  if (options.infiniband && !verbs) fmt::print(stderr, "rdsco info: this process has no InfiniBand connections\n");
+  if ((all || options.infiniband) && verbs)
+    fmt::print("{}{}", ib_table(tables["ib_connections"], options.verbose), verbs_address_table(tables["verbs_addresses"]));
   if (all || options.tcp) print_tcp(tables["tcp_sockets"]);
   if (all || options.counters) print_counters(tables["counters"], options.verbose);
   if (all || options.sockets) print_sockets(tables["sockets"]);
-  if (all || options.connections) print_connections(tables["connections"]);
+  if (all || options.connections) {
+    print_connections(tables["connections"]);
+    fmt::print("{}", trouble_table(tables["connections"]));
+  }
   if (all || options.received) print_messages("Receive", tables["receive_queue"], "to", "from");
   if (all || options.sent) print_messages("Send", tables["send_queue"], "from", "to");
   if (all || options.retransmit) print_messages("Retransmit", tables["retransmit_queue"], "from", "to");
@@ -132,8 +139,8 @@ CLI::App* describe(CLI::App& app, info_options& options) {
   command->add_flag("-t", options.retransmit, "Retransmit queue: what has not been acknowledged");
   command->add_flag("-r", options.received, "Receive queue: what has not been read");
   command->add_flag("-T", options.tcp, "TCP connections");
-  command->add_flag("-I", options.infiniband, "InfiniBand connections");
-  command->add_flag("-v", options.verbose, "Counters that are zero, too");
+  command->add_flag("-I", options.infiniband, "InfiniBand, RoCE and iWARP connections, and where the node's addresses lie");
+  command->add_flag("-v", options.verbose, "Counters that are zero, too; of InfiniBand connections rings, version, credits and stage");
   command->add_flag("--json", options.json, "All of it as JSON, as the process tells it");
   command->footer("Without a table's letter: all tables. Exit status: 0 success, 1 the process was not reached, 2 wrong arguments.");
   return command;

@@ -48,6 +48,8 @@ class carrier {
   /// Adds what only the carrier knows to the tables.
   virtual void describe(tcp_row&) const {}
   [[nodiscard]] virtual bool has_row() const noexcept { return false; }
+  virtual void describe_ib(ib_row&) const {}
+  [[nodiscard]] virtual bool has_ib_row() const noexcept { return false; }
 };
 
 /// One kind of transport within one node: it owns what it made, listeners included.
@@ -68,6 +70,9 @@ class transport {
   [[nodiscard]] virtual task<result<region_core*>> register_memory(local_host&, mutable_buffer memory);
   /// A port of this host became congested or free: tell the peers.
   virtual void congestion_changed(local_host&) noexcept = 0;
+  /// Adds what only the transport knows of an address to the tables.
+  virtual void describe(local_host const&, verbs_address_row&) {}
+  [[nodiscard]] virtual bool has_address_rows() const noexcept { return false; }
   /// Ends listeners and carriers. Completes when nothing of the transport is in flight.
   [[nodiscard]] virtual task<> close() = 0;
 };

@@ -72,6 +72,22 @@ json json_of(tcp_row const& row) {
           {"expected_acknowledged", row.expected_acknowledged}, {"acknowledged", row.acknowledged}};
 }
 
+json json_of(std::optional<std::uint32_t> const& number) { return number ? json(*number) : json(nullptr); }
+
+json json_of(ib_row const& row) {
+  return {{"local", row.local.to_string()}, {"peer", row.peer.to_string()}, {"tos", row.type_of_service}, {"sl", row.service_level},
+          {"local_gid", row.local_gid}, {"peer_gid", row.peer_gid}, {"send_wr", row.sends}, {"recv_wr", row.receives},
+          {"send_sge", row.elements}, {"transport", row.transport}, {"device", row.device}, {"port", row.port},
+          {"gid_index", row.gid_index}, {"gid_type", row.gid_type}, {"note", row.note}, {"version", row.version},
+          {"stage", row.stage}, {"connected_by_us", row.connected_by_us}, {"credits", json_of(row.credits)},
+          {"credits_to_tell", json_of(row.credits_to_tell)}, {"trouble", row.trouble}};
+}
+
+json json_of(verbs_address_row const& row) {
+  return {{"address", row.at.to_string()}, {"transport", row.transport}, {"device", row.device}, {"port", row.port},
+          {"gid_index", row.gid_index}, {"gid", row.gid}, {"gid_type", row.gid_type}, {"why", row.why}};
+}
+
 template <class Row>
 json json_list(std::vector<Row> const& rows) {
   auto made = json::array();
@@ -88,6 +104,7 @@ node_tables node_core::tables() {
       made.sockets.push_back(each.row());
       each.describe_unread(made.receive_queue);
     });
+    if (own->by.has_address_rows()) own->by.describe(*own, made.verbs_addresses.emplace_back());
   }
   for_each_connection([&](connection& each) {
     transport const& by = host(each.key.peer) != nullptr ? *local_ : each.host.by;
@@ -95,6 +112,7 @@ node_tables node_core::tables() {
     add_queue(made.send_queue, each, each.lane.unsent());
     add_queue(made.retransmit_queue, each, each.lane.unacknowledged());
     if (each.by->has_row()) each.by->describe(made.tcp_sockets.emplace_back());
+    if (each.by->has_ib_row()) each.by->describe_ib(made.ib_connections.emplace_back());
   });
   return made;
 }
@@ -110,6 +128,8 @@ std::string node_core::to_json() {
                             {"retransmit_queue", json_of(now.retransmit_queue)},
                             {"receive_queue", json_of(now.receive_queue)},
                             {"tcp_sockets", json_list(now.tcp_sockets)},
+                            {"ib_connections", json_list(now.ib_connections)},
+                            {"verbs_addresses", json_list(now.verbs_addresses)},
                             {"memory_bytes", pool->now().live_bytes}};
   return made.dump();
 }

@@ -59,6 +59,15 @@ struct device_event {
   ibv_cq const* queue = nullptr;
 };
 
+/// How a connection leaves this host.
+struct pair_path {
+  std::uint8_t port = 0;
+  std::uint8_t service_level = 0;
+  int gid_index = -1;  ///< none is used
+  ibv_gid local{};
+  ibv_gid peer{};
+};
+
 /// A queue of one device's own events.
 struct device_events {};
 
@@ -111,6 +120,10 @@ class api {
   virtual int query_device(ibv_context* device, ibv_device_attr& out) noexcept = 0;
   [[nodiscard]] virtual ibv_node_type node_type(ibv_context* device) noexcept = 0;
   [[nodiscard]] virtual char const* device_name(ibv_context* device) noexcept = 0;
+  /// The port of it that an identifier was bound or resolved to.
+  [[nodiscard]] virtual std::uint8_t port_of(rdma_cm_id* id) noexcept = 0;
+  /// The GIDs of all its ports: how many were written to `out`, or -errno.
+  virtual int query_gids(ibv_context* device, std::span<ibv_gid_entry> out) noexcept = 0;
   virtual int allocate_domain(ibv_context* device, ibv_pd*& out) noexcept = 0;
   virtual int release_domain(ibv_pd* domain) noexcept = 0;
 
@@ -139,6 +152,7 @@ class api {
   virtual int create_queue_pair(rdma_cm_id* id, ibv_pd* domain, ibv_qp_init_attr& attributes, ibv_qp*& out) noexcept = 0;
   /// The adapter has let go of all memory of its requests when this returns.
   virtual void destroy_queue_pair(rdma_cm_id* id) noexcept = 0;
+  virtual int query_path(rdma_cm_id* id, ibv_qp* pair, pair_path& out) noexcept = 0;
   virtual int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept = 0;
   virtual int post_receive(ibv_qp* pair, ibv_recv_wr* first) noexcept = 0;
 

@@ -147,6 +147,10 @@ class system_api final : public api {
   int query_device(ibv_context* device, ibv_device_attr& out) noexcept override { return from_answer(::ibv_query_device(device, &out)); }
   ibv_node_type node_type(ibv_context* device) noexcept override { return device->device->node_type; }
   char const* device_name(ibv_context* device) noexcept override { return ::ibv_get_device_name(device->device); }
+  std::uint8_t port_of(rdma_cm_id* id) noexcept override { return id->port_num; }
+  int query_gids(ibv_context* device, std::span<ibv_gid_entry> out) noexcept override {
+    return static_cast<int>(::ibv_query_gid_table(device, out.data(), out.size(), 0));
+  }
   int allocate_domain(ibv_context* device, ibv_pd*& out) noexcept override { return made(::ibv_alloc_pd(device), out); }
   int release_domain(ibv_pd* domain) noexcept override { return from_answer(::ibv_dealloc_pd(domain)); }
 
@@ -185,6 +189,17 @@ class system_api final : public api {
     return 0;
   }
   void destroy_queue_pair(rdma_cm_id* id) noexcept override { ::rdma_destroy_qp(id); }
+  int query_path(rdma_cm_id* id, ibv_qp* pair, pair_path& out) noexcept override {
+    ibv_qp_attr now{};
+    ibv_qp_init_attr made{};
+    if (int const failed = from_answer(::ibv_query_qp(pair, &now, IBV_QP_AV, &made))) return failed;
+    out.port = now.ah_attr.port_num != 0 ? now.ah_attr.port_num : id->port_num;
+    out.service_level = now.ah_attr.sl;
+    if (now.ah_attr.is_global != 0) out.gid_index = now.ah_attr.grh.sgid_index;
+    out.local = id->route.addr.addr.ibaddr.sgid;
+    out.peer = id->route.addr.addr.ibaddr.dgid;
+    return 0;
+  }
   int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept override {
     ibv_send_wr* refused = nullptr;
     return from_answer(::ibv_post_send(pair, first, &refused));

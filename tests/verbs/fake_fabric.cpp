@@ -358,6 +358,24 @@ class fake_api final : public verbs::api {
   }
   ibv_node_type node_type(ibv_context* device) noexcept override { return device->device->node_type; }
   char const* device_name(ibv_context*) noexcept override { return "fake0"; }
+  std::uint8_t port_of(rdma_cm_id*) noexcept override { return 1; }
+  int query_gids(ibv_context*, std::span<ibv_gid_entry> out) noexcept override {
+    std::vector<ibv_gid_entry> made(1);
+    made[0].gid_type = IBV_GID_TYPE_ROCE_V1;
+    for (address const& each : addresses_) {
+      for (auto const type : {IBV_GID_TYPE_ROCE_V1, IBV_GID_TYPE_ROCE_V2}) {
+        ibv_gid_entry& one = made.emplace_back();
+        std::memcpy(one.gid.raw, each.bytes().data(), sizeof one.gid.raw);
+        one.gid_type = type;
+        one.gid_index = static_cast<std::uint32_t>(made.size() - 1);
+      }
+    }
+    for (auto& each : made) each.port_num = 1;
+    if (fabric_.on_gids) fabric_.on_gids(made);
+    if (made.size() > out.size()) return -EINVAL;
+    std::ranges::copy(made, out.begin());
+    return static_cast<int>(made.size());
+  }
   int allocate_domain(ibv_context*, ibv_pd*& out) noexcept override { return make<ibv_pd>(out); }
   int release_domain(ibv_pd* domain) noexcept override { return destroy(domain), 0; }
 
@@ -432,6 +450,15 @@ class fake_api final : public verbs::api {
     auto* const ending = std::exchange(static_cast<fake_id*>(id)->pair, nullptr);
     fabric_.memory_.let_go(*ending);
     destroy(ending);
+  }
+  int query_path(rdma_cm_id* id, ibv_qp*, verbs::pair_path& out) noexcept override {
+    auto& of = *static_cast<fake_id*>(id);
+    out.port = 1;
+    out.service_level = 3;
+    out.gid_index = fabric_.gid_index;
+    std::memcpy(out.local.raw, of.local.host.bytes().data(), sizeof out.local.raw);
+    std::memcpy(out.peer.raw, of.peer.host.bytes().data(), sizeof out.peer.raw);
+    return 0;
   }
   int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept override {
     outside const own(fabric_);

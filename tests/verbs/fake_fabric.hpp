@@ -192,6 +192,9 @@ class fake_fabric {
   std::function<void(ibv_send_wr const&, std::span<std::byte const>)> on_message;  ///< each message as it arrives
   std::function<void(ibv_send_wr const&)> on_remote;  ///< each WRITE, READ and atomic as it has been carried out
   std::function<void(std::vector<std::byte>&)> on_private_data;  ///< of requests, replies and rejections; it may change them
+  /// The GIDs of every port: each address has one of each type of RoCE unless a test changes that.
+  std::function<void(std::vector<ibv_gid_entry>&)> on_gids;
+  int gid_index = 2;  ///< that connections use
   std::function<void(std::size_t)> on_registered;  ///< so many bytes
   /// Connections that the rules ended: a message found no receive, or the accepting end spoke first.
   std::uint64_t unreceived = 0, spoke_first = 0;

@@ -17,6 +17,7 @@ struct iwarp_fabric {
     can.initiator_speaks_first = true;
     can.credits = true;
     can.receives_min = credits::receives_min;
+    can.gids = false;
     can.solicited_events = false;
     can.atomics = false;
     can.read_sink_needs_remote_write = true;

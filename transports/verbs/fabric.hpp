@@ -23,6 +23,8 @@ struct fabric_capabilities {
   bool credits = false;
   /// With fewer receives a connection cannot move.
   std::uint32_t receives_min = 1;
+  /// Ports have addresses of their own, GIDs, of one type or several.
+  bool gids = true;
   /// A receiver may sleep until a message asks to be announced.
   bool solicited_events = true;
   bool atomics = true;

@@ -47,6 +47,8 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   void break_off() noexcept override;
   void stop() noexcept override;
   [[nodiscard]] std::error_code trouble() const noexcept override { return trouble_; }
+  void describe_ib(ib_row& row) const override;
+  [[nodiscard]] bool has_ib_row() const noexcept override { return true; }
 
   [[nodiscard]] errc open_offer(offer_core& offered) noexcept override;
   void close_offer(offer_core& over) noexcept override;
@@ -108,6 +110,9 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   void release() noexcept;
   void schedule_attempt() noexcept { next_attempt_ = loop_.now() + backoff_.next_delay(loop_.random()); }
 
+  // describing (verbs_link_describe.hpp)
+  [[nodiscard]] char const* stage_name() const noexcept;
+
   // receiving (verbs_link_receive.hpp)
   [[nodiscard]] bool take_completions() noexcept;
   void take_remaining() noexcept;
@@ -164,6 +169,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   std::optional<verbs_request> offered_;
   std::array<std::byte, 64> reply_{};
   std::size_t reply_bytes_ = 0;
+  ring_sizes rings_;
   verbs::completion_queue queue_;
   receive_ring receives_;
   send_ring sends_;
@@ -211,6 +217,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
 }  // namespace rdsco::detail
 
 #include "transports/verbs/verbs_link_connect.hpp"
+#include "transports/verbs/verbs_link_describe.hpp"
 #include "transports/verbs/verbs_link_receive.hpp"
 #include "transports/verbs/verbs_link_remote.hpp"
 #include "transports/verbs/verbs_link_transmit.hpp"

@@ -296,6 +296,7 @@ int verbs_link<Fabric>::make_queue_pair() noexcept {
   device_->use();
   auto const rings = owner_.rings_on(*device);
   if (!rings) return -EOPNOTSUPP;
+  rings_ = *rings;
   if constexpr (can.credits) credits_ = credits(rings->receives);
   auto const entries = static_cast<int>(rings->receives + rings->sends);
   if (int const failed = queue_.open(device->native(), device->channel(), entries)) return failed;

@@ -53,7 +53,7 @@ class verbs_transport::listener final : public verbs::cm_handler {
     if (id_ != nullptr) owner_.calls().destroy_id(std::exchange(id_, nullptr));
   }
   [[nodiscard]] rdma_cm_id* id() const noexcept { return id_; }
-  [[nodiscard]] bool hears(local_host const& host) const noexcept { return &host == &host_; }
+  [[nodiscard]] local_host const& host() const noexcept { return host_; }
 
   void cm_event_arrived(verbs::cm_event const& event) noexcept override {
     using kind = verbs::cm_event::kind;
@@ -118,6 +118,12 @@ void verbs_transport::start() {
   manager_.start();
   for (auto& each : devices_) each->start();
   actors_.spawn(keep());
+}
+
+rdma_cm_id* verbs_transport::listener_id(local_host const& host) const noexcept {
+  for (auto& each : listeners_)
+    if (&each->host() == &host) return each->id();
+  return nullptr;
 }
 
 int verbs_transport::open_device(ibv_context* native_device, verbs::device*& out) noexcept {
@@ -282,7 +288,7 @@ void verbs_transport::reject(rdma_cm_id* id) noexcept {
 
 verbs::device* verbs_transport::device_at(local_host const& host) noexcept {
   for (auto& each : listeners_)
-    if (each->hears(host) && each->id() != nullptr) return device_for(api_->device_of(each->id()));
+    if (&each->host() == &host && each->id() != nullptr) return device_for(api_->device_of(each->id()));
   return nullptr;
 }
 

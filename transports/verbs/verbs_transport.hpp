@@ -65,6 +65,8 @@ class verbs_transport : public transport, public verbs::device_user {
   void start() override;
   [[nodiscard]] task<result<region_core*>> register_memory(local_host& host, mutable_buffer memory) override;
   void congestion_changed(local_host& host) noexcept override;
+  void describe(local_host const& host, verbs_address_row& row) override;
+  [[nodiscard]] bool has_address_rows() const noexcept override { return true; }
   [[nodiscard]] task<> close() override;
 
   // verbs::device_user
@@ -88,6 +90,8 @@ class verbs_transport : public transport, public verbs::device_user {
   [[nodiscard]] std::uint8_t read_depth(ibv_context* native) noexcept;
   [[nodiscard]] int milliseconds_left(time_point deadline) const noexcept;
   [[nodiscard]] int resolve(rdma_cm_id* id, address const& local, address const& peer) noexcept;
+  /// How a connection from a local address leaves, and whether that is how it was to be expected.
+  void describe_path(address const& local, rdma_cm_id* id, ibv_qp* pair, ib_row& row);
   void requested(local_host& host, verbs::cm_event const& event) noexcept;
   /// Says no, and lets go of the identifier.
   void reject(rdma_cm_id* id) noexcept;
@@ -118,6 +122,7 @@ class verbs_transport : public transport, public verbs::device_user {
         : timer([](timer& self) noexcept { watch_ended(&static_cast<retry_timer&>(self).owner); }), owner(of) {}
     verbs_transport& owner;
   };
+  [[nodiscard]] rdma_cm_id* listener_id(local_host const& host) const noexcept;
   [[nodiscard]] int open_device(ibv_context* native, verbs::device*& out) noexcept;
   [[nodiscard]] std::error_code try_memory(verbs::device& on, ring_sizes const& rings) noexcept;
   [[nodiscard]] std::error_code permitted(std::error_code why) const noexcept;
