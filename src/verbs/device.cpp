@@ -3,6 +3,8 @@
 
 #include "verbs/completion_queue.hpp"
 
+#include <cerrno>
+
 namespace rdsco::verbs {
 
 device::device(api& calls, loop& where, ibv_context* native, device_user& by) noexcept
@@ -20,9 +22,13 @@ device::~device() {
   if (events_ != nullptr) api_.close_device_events(events_);
   if (channel_ != nullptr) static_cast<void>(api_.destroy_channel(channel_));
   if (domain_ != nullptr) static_cast<void>(api_.release_domain(domain_));
+  if (held_by_ != nullptr) api_.destroy_id(held_by_);
 }
 
-int device::open() noexcept {
+int device::open(event_channel& manager, address const& at) noexcept {
+  if (int const failed = manager.create_id(*this, held_by_)) return failed;
+  if (int const failed = api_.bind_address(held_by_, endpoint(at, 0))) return failed;
+  if (api_.device_of(held_by_) != native_) return -ENODEV;
   if (int const failed = api_.query_device(native_, attributes_)) return failed;
   slots_.set_limits(attributes_.max_mr);
   if (int const failed = api_.allocate_domain(native_, domain_)) return failed;

@@ -3,6 +3,7 @@
 
 #include "verbs/api.hpp"
 #include "verbs/descriptor_watch.hpp"
+#include "verbs/event_channel.hpp"
 #include "verbs/slot_pool.hpp"
 #include "verbs/window_pool.hpp"
 
@@ -26,15 +27,15 @@ class device_user {
 };
 
 /// An adapter as one loop uses it: a protection domain, one completion channel for all its connections, and its own events.
-class device {
+class device final : public cm_handler {
  public:
   device(api& calls, loop& where, ibv_context* native, device_user& by) noexcept;
   device(device const&) = delete;
   device& operator=(device const&) = delete;
   ~device();
 
-  /// 0 or -errno. Nothing is under way before start().
-  [[nodiscard]] int open() noexcept;
+  /// 0 or -errno. Nothing is under way before start(). `at`: an address on it.
+  [[nodiscard]] int open(event_channel& manager, address const& at) noexcept;
   void start() noexcept;
   void stop() noexcept;
   [[nodiscard]] bool running() const noexcept { return completions_.running() || says_.running(); }
@@ -46,6 +47,9 @@ class device {
   void use() noexcept { ++users_; }
   void unuse() noexcept { --users_; }
   [[nodiscard]] bool used() const noexcept { return users_ != 0; }
+
+  /// Whoever else is on it hears the same.
+  void cm_event_arrived(cm_event const&) noexcept override {}
 
   [[nodiscard]] ibv_context* native() const noexcept { return native_; }
   [[nodiscard]] ibv_pd* domain() const noexcept { return domain_; }
@@ -73,6 +77,8 @@ class device {
   descriptor_watch completions_;
   descriptor_watch says_;
   ibv_device_attr attributes_{};
+  // The connection manager closes an adapter that is gone with the last identifier on it. This one goes last.
+  rdma_cm_id* held_by_ = nullptr;
   ibv_pd* domain_ = nullptr;
   ibv_comp_channel* channel_ = nullptr;
   window_pool windows_;

@@ -376,9 +376,21 @@ class fake_api final : public verbs::api {
     std::ranges::copy(made, out.begin());
     return static_cast<int>(made.size());
   }
-  int allocate_domain(ibv_context*, ibv_pd*& out) noexcept override { return make<ibv_pd>(out); }
-  int release_domain(ibv_pd* domain) noexcept override { return destroy(domain), 0; }
+  int allocate_domain(ibv_context* device, ibv_pd*& out) noexcept override {
+    if (int const failed = make<ibv_pd>(out)) return failed;
+    out->context = device;
+    return 0;
+  }
+  int release_domain(ibv_pd* domain) noexcept override {
+    RDSCO_CHECK(is_open(domain->context), "an adapter that is gone was used after the last identifier on it");
+    return destroy(domain), 0;
+  }
 
+  // As rdma-core has it: gone with the last identifier.
+  [[nodiscard]] bool is_open(ibv_context const* device) const {
+    if (device == device_ && !removed_) return true;
+    return std::ranges::any_of(fabric_.ids_, [&](fake_id const* each) { return each->verbs == device; });
+  }
   int create_channel(ibv_context*, ibv_comp_channel*& out) noexcept override { return make<fake_channel>(out); }
   int destroy_channel(ibv_comp_channel* channel) noexcept override { return destroy(static_cast<fake_channel*>(channel)), 0; }
   int channel_descriptor(ibv_comp_channel* channel) noexcept override { return static_cast<fake_channel*>(channel)->ready.number(); }

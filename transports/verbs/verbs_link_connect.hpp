@@ -290,7 +290,7 @@ int verbs_link<Fabric>::accept_connection(verbs_request const& request) noexcept
 // The receives are posted before the peer can know that there is a connection.
 template <verbs_fabric Fabric>
 int verbs_link<Fabric>::make_queue_pair() noexcept {
-  verbs::device* const device = owner_.device_for(api_.device_of(id_));
+  verbs::device* const device = owner_.device_for(api_.device_of(id_), by_.key.local);
   if (device == nullptr) return -ENODEV;
   device_ = device;
   device_->use();

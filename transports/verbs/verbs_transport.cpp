@@ -95,7 +95,7 @@ std::error_code verbs_transport::open(local_host& host) {
   if (on == nullptr) return permitted(errc::no_device);
   if (api_->node_type(on) != can_.node_type) return errc::device_unsuitable;
   verbs::device* opened = nullptr;
-  if (int const failed = open_device(on, opened)) return open_error(failed);
+  if (int const failed = open_device(on, host.at, opened)) return open_error(failed);
   auto const rings = rings_on(*opened);
   return rings ? try_memory(*opened, *rings) : make_error_code(errc::device_unsuitable);
 }
@@ -126,7 +126,7 @@ rdma_cm_id* verbs_transport::listener_id(local_host const& host) const noexcept 
   return nullptr;
 }
 
-int verbs_transport::open_device(ibv_context* native_device, verbs::device*& out) noexcept {
+int verbs_transport::open_device(ibv_context* native_device, address const& at, verbs::device*& out) noexcept {
   for (auto& known : devices_) {
     if (known->native() != native_device) continue;
     out = known->removed() ? nullptr : known.get();
@@ -135,7 +135,7 @@ int verbs_transport::open_device(ibv_context* native_device, verbs::device*& out
   if (native_device == nullptr || api_->node_type(native_device) != can_.node_type) return -ENODEV;
   try {
     auto made = std::make_unique<verbs::device>(*api_, node.where, native_device, *this);
-    if (int const failed = made->open()) return failed;
+    if (int const failed = made->open(manager_, at)) return failed;
     if (!addresses_chosen()) made->let_addresses_be();
     devices_.push_back(std::move(made));
   } catch (std::bad_alloc const&) {
@@ -146,9 +146,9 @@ int verbs_transport::open_device(ibv_context* native_device, verbs::device*& out
   return 0;
 }
 
-verbs::device* verbs_transport::device_for(ibv_context* native_device) noexcept {
+verbs::device* verbs_transport::device_for(ibv_context* native_device, address const& at) noexcept {
   verbs::device* found = nullptr;
-  static_cast<void>(open_device(native_device, found));
+  static_cast<void>(open_device(native_device, at, found));
   return found;
 }
 
@@ -207,7 +207,7 @@ void verbs_transport::listen_again() noexcept {
   bool missing = false;
   for (auto& each : listeners_) {
     if (each->id() != nullptr) continue;
-    if (each->open() == 0 && device_for(api_->device_of(each->id())) != nullptr) continue;
+    if (each->open() == 0 && device_for(api_->device_of(each->id()), each->host().at) != nullptr) continue;
     each->close();
     missing = true;
   }
@@ -225,9 +225,10 @@ task<> verbs_transport::keep() {
   node.where.cancel_timer(retry_);
 }
 
-std::uint8_t verbs_transport::read_depth(ibv_context* native_device) noexcept {
-  verbs::device const* const of = device_for(native_device);
-  return of == nullptr ? std::uint8_t{0} : static_cast<std::uint8_t>(std::clamp(of->attributes().max_qp_rd_atom, 0, 255));
+std::uint8_t verbs_transport::read_depth(ibv_context* native_device) const noexcept {
+  for (auto const& each : devices_)
+    if (each->native() == native_device && !each->removed()) return static_cast<std::uint8_t>(std::clamp(each->attributes().max_qp_rd_atom, 0, 255));
+  return 0;
 }
 
 int verbs_transport::milliseconds_left(time_point deadline) const noexcept {

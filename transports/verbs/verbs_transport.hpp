@@ -76,8 +76,8 @@ class verbs_transport : public transport, public verbs::device_user {
   // for links and listeners
   [[nodiscard]] verbs::api& calls() const noexcept { return *api_; }
   [[nodiscard]] verbs::event_channel& manager() noexcept { return manager_; }
-  /// The device, opened if it was not. Null: it cannot be.
-  [[nodiscard]] verbs::device* device_for(ibv_context* native) noexcept;
+  /// The device, opened if it was not. Null: it cannot be. `at`: an address of ours on it.
+  [[nodiscard]] verbs::device* device_for(ibv_context* native, address const& at) noexcept;
   /// Of each connection on it. Nothing: it is too small for one.
   [[nodiscard]] std::optional<ring_sizes> rings_on(verbs::device const& on) const noexcept {
     return ring_sizes::of(node.options.verbs, can_.receives_min, on.attributes());
@@ -87,7 +87,7 @@ class verbs_transport : public transport, public verbs::device_user {
   /// The connection manager says so to everybody who is on it: all lets go, and is there again when the adapter is.
   void device_removed(ibv_context* native) noexcept;
   /// How many remote reads and atomics may be under way at once, each way, as the connection manager counts them.
-  [[nodiscard]] std::uint8_t read_depth(ibv_context* native) noexcept;
+  [[nodiscard]] std::uint8_t read_depth(ibv_context* native) const noexcept;
   [[nodiscard]] int milliseconds_left(time_point deadline) const noexcept;
   [[nodiscard]] int resolve(rdma_cm_id* id, address const& local, address const& peer) noexcept;
   /// How a connection from a local address leaves, and whether that is how it was to be expected.
@@ -123,7 +123,7 @@ class verbs_transport : public transport, public verbs::device_user {
     verbs_transport& owner;
   };
   [[nodiscard]] rdma_cm_id* listener_id(local_host const& host) const noexcept;
-  [[nodiscard]] int open_device(ibv_context* native, verbs::device*& out) noexcept;
+  [[nodiscard]] int open_device(ibv_context* native, address const& at, verbs::device*& out) noexcept;
   [[nodiscard]] std::error_code try_memory(verbs::device& on, ring_sizes const& rings) noexcept;
   [[nodiscard]] std::error_code permitted(std::error_code why) const noexcept;
   [[nodiscard]] task<> keep();
