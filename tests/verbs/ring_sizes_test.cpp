@@ -26,7 +26,10 @@ verbs_options wanting(std::uint32_t receives, std::uint32_t sends) {
 
 template <class Transport>
 void carries_traffic(int requests, int completions) {
-  two_on<Transport> w(quick(), {}, [&](fake_fabric& fabric) { fabric.attributes = adapter(requests, completions); });
+  two_on<Transport> w(quick(), {}, [&](fake_fabric& on) {
+    on.attributes.max_qp_wr = requests;
+    on.attributes.max_cqe = completions;
+  });
   exchange(w, 24);
   CHECK(w.near.counters().conn_reset == 0);
 }

@@ -34,11 +34,6 @@ class typed_verbs_transport final : public verbs_transport {
     carries(by);
     return made;
   }
-  [[nodiscard]] int region_access() const noexcept override {
-    constexpr int sink = Fabric::capabilities.read_sink_needs_remote_write ? IBV_ACCESS_REMOTE_WRITE : 0;
-    return sink;
-  }
-  [[nodiscard]] bool addresses_chosen() const noexcept override { return Fabric::capabilities.addresses_chosen; }
 };
 
 }  // namespace rdsco::detail

@@ -143,7 +143,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] std::uint64_t put_piece(remote_work& work) noexcept;
   void requests_done() noexcept;
   void request_failed(std::uint64_t number, ibv_wc_status status) noexcept;
-  void memory_let_go() noexcept;
+  void destroy_pair() noexcept;
   void let_go(remote_work& work) noexcept;
   [[nodiscard]] std::uint64_t acknowledgement() const noexcept { return by_.lane.received.last_received().value_or(0); }
   void plan() noexcept;

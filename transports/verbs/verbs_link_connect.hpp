@@ -379,9 +379,7 @@ void verbs_link<Fabric>::adopt() noexcept {
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::release() noexcept {
   stop_asking();
-  if (pair_ != nullptr) api_.destroy_queue_pair(id_);
-  pair_ = nullptr;
-  memory_let_go();
+  destroy_pair();
   queue_.close();
   receives_.close();
   sends_.close();

@@ -139,11 +139,13 @@ void verbs_link<Fabric>::request_failed(std::uint64_t number, ibv_wc_status stat
       each.failure = status == IBV_WC_REM_ACCESS_ERR ? errc::remote_access : errc::remote_failed;
 }
 
-// The queue pair is gone, and with it every request.
+// With it goes every request. Windows go first: soft-RoCE keeps a queue pair that one is bound to.
 template <verbs_fabric Fabric>
-void verbs_link<Fabric>::memory_let_go() noexcept {
-  while (!working_.empty()) let_go(*working_.pop_front());
+void verbs_link<Fabric>::destroy_pair() noexcept {
   keys_.connection_gone(by_);
+  if (pair_ != nullptr) api_.destroy_queue_pair(id_);
+  pair_ = nullptr;
+  while (!working_.empty()) let_go(*working_.pop_front());
 }
 
 template <verbs_fabric Fabric>
@@ -158,9 +160,7 @@ void verbs_link<Fabric>::let_go_of(region_core& region) noexcept {
     for (region_slice const& each : work.local) used |= each.core() == &region;
   if (!used) return;
   break_off();
-  api_.destroy_queue_pair(id_);
-  pair_ = nullptr;
-  memory_let_go();
+  destroy_pair();
 }
 
 }  // namespace rdsco::detail

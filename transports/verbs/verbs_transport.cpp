@@ -136,7 +136,7 @@ int verbs_transport::open_device(ibv_context* native_device, address const& at, 
   try {
     auto made = std::make_unique<verbs::device>(*api_, node.where, native_device, *this);
     if (int const failed = made->open(manager_, at)) return failed;
-    if (!addresses_chosen()) made->let_addresses_be();
+    if (!can_.addresses_chosen) made->let_addresses_be();
     devices_.push_back(std::move(made));
   } catch (std::bad_alloc const&) {
     return -ENOMEM;
@@ -289,7 +289,7 @@ void verbs_transport::reject(rdma_cm_id* id) noexcept {
 
 verbs::device* verbs_transport::device_at(local_host const& host) noexcept {
   for (auto& each : listeners_)
-    if (&each->host() == &host && each->id() != nullptr) return device_for(api_->device_of(each->id()));
+    if (&each->host() == &host && each->id() != nullptr) return device_for(api_->device_of(each->id()), host.at);
   return nullptr;
 }
 
@@ -302,8 +302,9 @@ task<result<region_core*>> verbs_transport::register_memory(local_host& host, mu
   verbs::device* const on = device_at(host);
   if (on == nullptr) co_return errc::no_device;
   auto made = std::make_unique<verbs_region>(host, memory, *api_, *on);
+  int const sink = can_.read_sink_needs_remote_write ? IBV_ACCESS_REMOTE_WRITE : 0;
   int const windows = on->has_windows() ? IBV_ACCESS_MW_BIND : 0;
-  if (int const failed = made->open(IBV_ACCESS_LOCAL_WRITE | windows | region_access())) co_return setup_error(failed);
+  if (int const failed = made->open(IBV_ACCESS_LOCAL_WRITE | windows | sink)) co_return setup_error(failed);
   co_return made.release();
 }
 

@@ -110,9 +110,6 @@ class verbs_transport : public transport, public verbs::device_user {
   [[nodiscard]] bool windows_at(local_host const& host) noexcept;
 
  private:
-  // What a region needs beside the adapter's own use and windows.
-  [[nodiscard]] virtual int region_access() const noexcept = 0;
-  [[nodiscard]] virtual bool addresses_chosen() const noexcept = 0;
   [[nodiscard]] verbs::device* device_at(local_host const& host) noexcept;
   void close_regions(verbs::device const* on) noexcept;
 
