@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from . import kernels, network, terminal
+from . import kernels, network, siw, terminal
 from .errors import DeadGuest, LabError, TimedOut
 from .job import shell_status
 from .service import Client, choose_session, running_sessions
@@ -50,6 +50,7 @@ def parse(arguments):
 
     setup = verb("setup", set_up, "download and unpack kernels; install missing packages")
     setup.add_argument("series", nargs="*", choices=[*kernels.SERIES, "all", []], default=[], metavar="6.1|6.12|all")
+    setup.add_argument("--siw", action="store_true", help="build soft-iWARP for them, too")
     run = verb("run", run_once, "run a command in a fresh guest", True, boots=True)
     run.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="environment of the command")
     tap = verb("tap", run_tap, "boot a guest on a TAP and run a native command at the wire's other end", True, boots=True)
@@ -102,7 +103,10 @@ def set_up(options):
     if "all" in options.series:
         wanted = list(kernels.SERIES)
     for series in wanted:
-        print(f"{series}: {kernels.set_up(series, tell).release}")
+        kernel = kernels.set_up(series, tell)
+        if options.siw:
+            siw.add_to(kernel, tell)
+        print(f"{series}: {kernel.release}{' with soft-iWARP' if siw.is_in(kernel) else ''}")
     return 0
 
 

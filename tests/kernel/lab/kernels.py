@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Debian kernel packages, unpacked into a cache so that QEMU can start them without an installation."""
+import contextlib
 import fcntl
 import lzma
 import os
@@ -56,10 +57,7 @@ def set_up(series, say=lambda text: None):
     """Brings the newest package of a series into the cache, or answers what is there if there is no newer one to be had.
     Safe to run by several processes at once."""
     install_programs(say)
-    cache = cache_directory()
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked_cache() as cache:
         link = cache / series
         try:
             directory = newest_directory(series, cache, say)
@@ -75,6 +73,15 @@ def set_up(series, say=lambda text: None):
         return Kernel(directory)
 
 
+@contextlib.contextmanager
+def locked_cache():
+    cache = cache_directory()
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield cache
+
+
 def newest_directory(series, cache, say):
     package = newest_package(SERIES[series])
     if package is None:
@@ -86,8 +93,8 @@ def newest_directory(series, cache, say):
     return directory
 
 
-def install_programs(say):
-    missing = sorted({package for program, package in PROGRAMS if program_path(program) is None})
+def install_programs(say, programs=PROGRAMS):
+    missing = sorted({package for program, package in programs if program_path(program) is None})
     if not missing:
         return
     if os.geteuid() != 0:
