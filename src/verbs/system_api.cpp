@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "loop/socket_address.hpp"
 #include "verbs/api.hpp"
+#include "verbs/no_sigpipe.hpp"
 #include "verbs/system_device_events.hpp"
 
 #include <algorithm>
@@ -98,7 +99,10 @@ class system_api final : public api {
     out = nullptr;
     return from_errno(::rdma_create_id(events, &out, context, RDMA_PS_TCP));
   }
-  void destroy_id(rdma_cm_id* id) noexcept override { ::rdma_destroy_id(id); }
+  void destroy_id(rdma_cm_id* id) noexcept override {
+    no_sigpipe const guard(id->verbs);
+    ::rdma_destroy_id(id);
+  }
   int bind_address(rdma_cm_id* id, endpoint const& local) noexcept override {
     detail::socket_address at(local);
     return from_errno(::rdma_bind_addr(id, at.data()));
@@ -113,17 +117,23 @@ class system_api final : public api {
     return from_errno(::rdma_set_option(id, RDMA_OPTION_ID, RDMA_OPTION_ID_TOS, &value, sizeof value));
   }
   int connect(rdma_cm_id* id, cm_parameters const& with) noexcept override {
+    no_sigpipe const guard(id->verbs);
     rdma_conn_param told = native(with);
     return from_errno(::rdma_connect(id, &told));
   }
   int accept(rdma_cm_id* id, cm_parameters const& with) noexcept override {
+    no_sigpipe const guard(id->verbs);
     rdma_conn_param told = native(with);
     return from_errno(::rdma_accept(id, &told));
   }
   int reject(rdma_cm_id* id, std::span<std::byte const> private_data) noexcept override {
+    no_sigpipe const guard(id->verbs);
     return from_errno(::rdma_reject(id, private_data.data(), static_cast<std::uint8_t>(private_data.size())));
   }
-  int disconnect(rdma_cm_id* id) noexcept override { return from_errno(::rdma_disconnect(id)); }
+  int disconnect(rdma_cm_id* id) noexcept override {
+    no_sigpipe const guard(id->verbs);
+    return from_errno(::rdma_disconnect(id));
+  }
   int notify_heard(rdma_cm_id* id) noexcept override { return from_errno(::rdma_notify(id, IBV_EVENT_COMM_EST)); }
   endpoint peer_of(rdma_cm_id* id) noexcept override {
     sockaddr const* const peer = ::rdma_get_peer_addr(id);
@@ -188,7 +198,10 @@ class system_api final : public api {
     out = id->qp;
     return 0;
   }
-  void destroy_queue_pair(rdma_cm_id* id) noexcept override { ::rdma_destroy_qp(id); }
+  void destroy_queue_pair(rdma_cm_id* id) noexcept override {
+    no_sigpipe const guard(id->verbs);
+    ::rdma_destroy_qp(id);
+  }
   int query_path(rdma_cm_id* id, ibv_qp* pair, pair_path& out) noexcept override {
     ibv_qp_attr now{};
     ibv_qp_init_attr made{};
@@ -201,6 +214,7 @@ class system_api final : public api {
     return 0;
   }
   int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept override {
+    no_sigpipe const guard(pair->context);
     ibv_send_wr* refused = nullptr;
     return from_answer(::ibv_post_send(pair, first, &refused));
   }
