@@ -153,6 +153,8 @@ class api {
   /// The adapter has let go of all memory of its requests when this returns.
   virtual void destroy_queue_pair(rdma_cm_id* id) noexcept = 0;
   virtual int query_path(rdma_cm_id* id, ibv_qp* pair, pair_path& out) noexcept = 0;
+  /// How long the peer waits before it repeats what found no receive posted: a code of InfiniBand's. The pair is connected.
+  virtual int set_receiver_wait(ibv_qp* pair, std::uint8_t code) noexcept = 0;
   virtual int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept = 0;
   virtual int post_receive(ibv_qp* pair, ibv_recv_wr* first) noexcept = 0;
 

@@ -213,6 +213,11 @@ class system_api final : public api {
     out.peer = id->route.addr.addr.ibaddr.dgid;
     return 0;
   }
+  int set_receiver_wait(ibv_qp* pair, std::uint8_t code) noexcept override {
+    ibv_qp_attr changed{};
+    changed.min_rnr_timer = code;
+    return from_answer(::ibv_modify_qp(pair, &changed, IBV_QP_MIN_RNR_TIMER));
+  }
   int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept override {
     no_sigpipe const guard(pair->context);
     ibv_send_wr* refused = nullptr;

@@ -77,6 +77,7 @@ TEST_CASE("InfiniBand: no credit is told of, messages are announced, private dat
   CHECK(what.lengths == std::vector<std::size_t>{56, 196});
   CHECK(what.initial == std::vector<std::uint32_t>{0, 0});
   CHECK(what.credits == 0);
+  CHECK(w.fabric.receiver_waits == std::vector<std::uint8_t>{10, 10});
   CHECK(what.solicited >= 4);
 }
 
@@ -93,6 +94,7 @@ TEST_CASE("iWARP: both sides tell of every posted receive, and private data is a
   CHECK(what.credits + ring >= what.messages);
   CHECK(what.credits <= what.messages);
   CHECK(what.solicited == 0);
+  CHECK(w.fabric.receiver_waits.empty());
 }
 
 TEST_CASE("InfiniBand: credits of a peer are not looked at") {

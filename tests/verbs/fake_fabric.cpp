@@ -472,6 +472,11 @@ class fake_api final : public verbs::api {
     std::memcpy(out.peer.raw, of.peer.host.bytes().data(), sizeof out.peer.raw);
     return 0;
   }
+  int set_receiver_wait(ibv_qp*, std::uint8_t code) noexcept override {
+    if (fabric_.fails()) return -ENOMEM;
+    fabric_.receiver_waits.push_back(code);
+    return 0;
+  }
   int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept override {
     outside const own(fabric_);
     auto& to = *static_cast<fake_pair*>(pair);

@@ -200,6 +200,7 @@ class fake_fabric {
   std::uint64_t unreceived = 0, spoke_first = 0;
   /// Regions that were deregistered while a request still used them.
   std::uint64_t pulled_away = 0;
+  std::vector<std::uint8_t> receiver_waits;  ///< codes, one of each end that set it
 
   ibv_node_type const node_type;
   fake_rules rules;            ///< to be changed before there is a node

@@ -97,6 +97,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] int request_connection() noexcept;
   [[nodiscard]] int accept_connection(verbs_request const& request) noexcept;
   [[nodiscard]] int make_queue_pair() noexcept;
+  void shorten_waits() noexcept;
   [[nodiscard]] bool went_well(int answer) noexcept;
   [[nodiscard]] bool peer_is_heard() noexcept;
   void note_end(verbs::cm_event const& event) noexcept;
