@@ -7,6 +7,7 @@
 
 #ifdef RDSCO_HAS_VERBS
 #include <rdsco/verbs/ib.hpp>
+#include <rdsco/verbs/iwarp.hpp>
 #endif
 #include <rdsco/block_on.hpp>
 #include <rdsco/loop.hpp>
@@ -28,6 +29,7 @@ struct arguments {
   std::vector<std::string> allowed{"0.0.0.0/0", "::/0"};
   std::uint16_t tcp_port = 16385;
   std::uint64_t sequence_mark = 0;
+  verbs_options verbs;
   double timeout_seconds = 240;
   std::int64_t linger_ms = 200;
   std::string transport = "tcp";
@@ -47,7 +49,10 @@ void add_node(CLI::App& command, arguments& into) {
   command.add_option("--allow", into.allowed, "peers that may talk with the node, e.g. 10.0.0.0/8")->delimiter(',');
   command.add_option("--tcp-port", into.tcp_port, "TCP port of both sides")->capture_default_str();
   command.add_option("--sequence-mark", into.sequence_mark, "send numbers start above it");
-  command.add_option("--transport", into.transport, "tcp or ib")->capture_default_str();
+  command.add_option("--transport", into.transport, "tcp, ib or iwarp")->capture_default_str();
+  command.add_option("--receives", into.verbs.receives, "verbs: posted receives")->capture_default_str();
+  command.add_option("--sends", into.verbs.sends, "verbs: fragments under way")->capture_default_str();
+  command.add_option("--type-of-service", options.buffers.type_of_service, "of what is sent")->capture_default_str();
   command.add_option("--pong-patience-ms", into.pong_patience_ms, "after so long without a pong pings count as switched off")
       ->capture_default_str();
   command.add_option("--timeout", into.timeout_seconds, "seconds until it gives up (ping: for each answer)")->capture_default_str();
@@ -93,6 +98,7 @@ address address_of(std::string const& text) {
 void own_address(node_options& made, arguments const& given) {
 #ifdef RDSCO_HAS_VERBS
   if (given.transport == "ib") return static_cast<void>(made.own<ib>(given.traffic.local.host));
+  if (given.transport == "iwarp") return static_cast<void>(made.own<iwarp>(given.traffic.local.host));
 #endif
   if (given.transport != "tcp") throw std::invalid_argument("this program was built without transport " + given.transport);
   made.own(given.traffic.local.host);
@@ -111,6 +117,7 @@ node_options options_of(arguments const& given) {
   made.tcp.port = given.tcp_port;
   made.tcp.pong_patience = std::chrono::milliseconds(given.pong_patience_ms);
   made.sequence_mark = given.sequence_mark;
+  made.verbs = given.verbs;
   return made;
 }
 
@@ -123,7 +130,7 @@ nlohmann::json counters_of(node const& on) {
 nlohmann::json connections_of(node const& on) {
   auto made = nlohmann::json::array();
   for (auto const& row : on.tables().connections) {
-    made.push_back({{"local", row.local.to_string()}, {"peer", row.peer.to_string()}, {"next_sent", row.next_sent},
+    made.push_back({{"local", row.local.to_string()}, {"peer", row.peer.to_string()}, {"type_of_service", row.type_of_service}, {"next_sent", row.next_sent},
                     {"next_received", row.next_received}, {"flags", row.flags}, {"drops", row.drops},
                     {"acknowledged_by", row.acknowledged_by}});
   }
