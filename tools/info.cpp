@@ -129,23 +129,6 @@ json parsed(std::string const& answer, std::string const& path) {
 
 }  // namespace
 
-CLI::App* describe(CLI::App& app, info_options& options) {
-  auto* const command = app.add_subcommand("info", "Counters, connections and queues of a running process, as rds-info shows the kernel's");
-  command->add_option("--socket", options.socket, "Where the process serves its statistics")->type_name("PATH")->envname("RDSCO_STATS_SOCKET")->required();
-  command->add_flag("-c", options.counters, "Counters");
-  command->add_flag("-n", options.connections, "Connections");
-  command->add_flag("-k", options.sockets, "Sockets");
-  command->add_flag("-s", options.sent, "Send queue: what has not been sent");
-  command->add_flag("-t", options.retransmit, "Retransmit queue: what has not been acknowledged");
-  command->add_flag("-r", options.received, "Receive queue: what has not been read");
-  command->add_flag("-T", options.tcp, "TCP connections");
-  command->add_flag("-I", options.infiniband, "InfiniBand, RoCE and iWARP connections, and where the node's addresses lie");
-  command->add_flag("-v", options.verbose, "Counters that are zero, too; of InfiniBand connections rings, version, credits and stage");
-  command->add_flag("--json", options.json, "All of it as JSON, as the process tells it");
-  command->footer("Without a table's letter: all tables. Exit status: 0 success, 1 the process was not reached, 2 wrong arguments.");
-  return command;
-}
-
 int run_info(info_options const& options) {
   auto const answer = ask(options.socket);
   auto const tables = parsed(answer, options.socket);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <string>
 
 namespace rdsco::tools {
@@ -21,7 +19,6 @@ struct info_options {
   }
 };
 
-CLI::App* describe(CLI::App& app, info_options& options);
 [[nodiscard]] int run_info(info_options const& options);
 
 }  // namespace rdsco::tools

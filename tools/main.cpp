@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "tools/commands.hpp"
 #include "tools/failure.hpp"
-#include "tools/info.hpp"
-#include "tools/ping.hpp"
-#include "tools/stress.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -27,12 +25,12 @@ int run(CLI::App& app, int argc, char** argv) {
   stress_options stress;
   CLI::App* const ping_command = describe(app, ping);
   CLI::App* const info_command = describe(app, info);
-  describe(app, stress);
+  CLI::App* const stress_command = describe(app, stress);
   app.allow_extras();
   try {
     app.parse(argc, argv);
     check_command(app);
-    check(stress);
+    if (stress_command->parsed()) check(stress);
   } catch (CLI::ParseError const& problem) {
     return app.exit(problem) == 0 ? exit_success : exit_usage;
   }

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/ping.hpp"
 
-#include "tools/arguments.hpp"
 #include "tools/failure.hpp"
 #include "tools/host_name.hpp"
 #include "tools/interrupt.hpp"
 #include "tools/local_node.hpp"
-#include "tools/transport_choice.hpp"
 
 #include <rdsco/block_on.hpp>
 #include <rdsco/sleep.hpp>
@@ -167,20 +165,6 @@ ends find_ends(ping_options const& options) {
 }
 
 }  // namespace
-
-CLI::App* describe(CLI::App& app, ping_options& options) {
-  auto* const command = app.add_subcommand("ping", "Measure the round trip to the RDS layer of a host: a kernel's, or an rdsco node's");
-  add_number(*command, "-c,--count", options.count, 0, UINT32_MAX, "Stop after so many pings (0: never)", "COUNT");
-  add_time(*command, "-i,--interval", options.wait, "Time between pings: 1.5 (seconds), 20ms, 300us; default 1 second");
-  add_time(*command, "--patience", options.patience, "How long to wait for an answer before it counts as lost; default 5 seconds");
-  command->add_option("-I,--source", options.source, "Ask from this address of this host; else from where routing would")->type_name("HOST");
-  add_type_of_service(*command, "-Q,--tos", options.type_of_service);
-  add_port(*command, "--port", options.tcp_port, "TCP port of RDS at both ends");
-  add_transport(*command, options.transport);
-  command->add_option("dst", options.peer, "The host to ask: a name, or an address such as 10.0.0.1, fd00::1 or fe80::1%eth0")->type_name("HOST")->required();
-  command->footer("Prints ` number: time usec` for each answer, and the same with ` ERROR: why` for a ping that has none. Exit status: 0 when at least one came, 1 when none came, 2 wrong arguments.");
-  return command;
-}
 
 int run_ping(ping_options const& options) {
   auto const [source, peer] = find_ends(options);

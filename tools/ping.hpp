@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -23,7 +21,6 @@ struct ping_options {
   ping_options() = default;
 };
 
-CLI::App* describe(CLI::App& app, ping_options& options);
 /// Exit status 0 when at least one answer came.
 [[nodiscard]] int run_ping(ping_options const& options);
 

@@ -4,8 +4,6 @@
 #include <rdsco/endpoint.hpp>
 #include <rdsco/node_options.hpp>
 
-#include <CLI/CLI.hpp>
-
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -15,7 +13,6 @@
 namespace rdsco::tools {
 
 struct stress_options {
-  CLI::App* command = nullptr;
   std::optional<address> own;
   std::optional<address> peer;  ///< the passive end; set: this end is the active one
   std::uint16_t control_port = 4000;
@@ -35,9 +32,6 @@ struct stress_options {
   stress_options() = default;
 };
 
-CLI::App* describe(CLI::App& app, stress_options& options);
-/// Errors: throws CLI::ParseError where options contradict each other.
-void check(stress_options const& options);
 /// Exit status 0 only when not one fault was found, here and, where the other end is an rdsco too, there.
 [[nodiscard]] int run_stress(stress_options const& options);
 

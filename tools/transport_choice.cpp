@@ -32,11 +32,10 @@ std::map<std::string, owner> const& transports() {
 
 }  // namespace
 
-CLI::Option* add_transport(CLI::App& to, std::string& into) {
-  return to.add_option("--transport", into, "What carries RDS between the hosts")
-      ->check(CLI::IsMember(transports()))
-      ->type_name("NAME")
-      ->capture_default_str();
+std::vector<std::string> transport_names() {
+  std::vector<std::string> names;
+  for (auto const& [name, makes_owner] : transports()) names.push_back(name);
+  return names;
 }
 
 void own(node_options& settings, address const& at, std::string const& transport) { transports().at(transport)(settings, at); }

@@ -3,14 +3,13 @@
 
 #include <rdsco/node_options.hpp>
 
-#include <CLI/CLI.hpp>
-
 #include <string>
+#include <vector>
 
 namespace rdsco::tools {
 
-/// An option that takes the name of a transport: those that this command was built with.
-CLI::Option* add_transport(CLI::App& to, std::string& into);
+/// The transports that this command was built with.
+[[nodiscard]] std::vector<std::string> transport_names();
 
 /// The node is to own `at` with the transport of that name.
 void own(node_options& settings, address const& at, std::string const& transport);
