@@ -73,7 +73,6 @@ CLI::App* describe(CLI::App& app, info_options& options) {
   command->add_flag("-r", options.received, "Receive queue: what has not been read");
   command->add_flag("-T", options.tcp, "TCP connections");
   command->add_flag("-I", options.infiniband, "InfiniBand, RoCE and iWARP connections, and where the node's addresses lie");
-  command->add_flag("-I", options.infiniband, "InfiniBand connections");
   command->add_flag("-v", options.verbose, "Counters that are zero, too; of InfiniBand connections rings, version, credits and stage");
   command->add_flag("--json", options.json, "All of it as JSON, as the process tells it");
   command->footer("Without a table's letter: all tables. Exit status: 0 success, 1 the process was not reached, 2 wrong arguments.");
