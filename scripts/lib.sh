@@ -18,6 +18,9 @@ jobs() { nproc 2>/dev/null || echo 2; }
 # Not left to chance of an earlier configuration: the launcher is set, or unset, each time.
 launcher() { command -v ccache || true; }
 
+# ccache keeps nothing of what is compiled with precompiled headers; and so one of the two always compiles without them.
+precompile() { if [[ -n $(launcher) ]]; then echo OFF; else echo ON; fi; }
+
 as_root() {
   if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
 }
@@ -36,7 +39,7 @@ configure() {  # preset, further arguments
   shift
   mkdir -p "$root/build"
   local log=$root/build/$preset.configure.log
-  if ! (cd "$root" && cmake --preset "$preset" -DCMAKE_CXX_COMPILER_LAUNCHER="$(launcher)" "$@") >"$log" 2>&1; then
+  if ! (cd "$root" && cmake --preset "$preset" -DCMAKE_CXX_COMPILER_LAUNCHER="$(launcher)" -DRDSCO_PRECOMPILE="$(precompile)" "$@") >"$log" 2>&1; then
     cat "$log" >&2
     fail "configuring preset $preset failed (the words above are also in $log)"
   fi

@@ -49,12 +49,12 @@ TEST_CASE("the ready queue is first in first out, and takes from the middle") {
 namespace {
 
 struct other_tag;
-struct node : list_hook<>, list_hook<other_tag> {
-  explicit node(int number) noexcept : value(number) {}
+struct element : list_hook<>, list_hook<other_tag> {
+  explicit element(int number) noexcept : value(number) {}
   int value;
 };
 
-std::vector<int> values(intrusive_list<node>& list) {
+std::vector<int> values(intrusive_list<element>& list) {
   std::vector<int> all;
   for (auto& each : list) all.push_back(each.value);
   return all;
@@ -63,9 +63,9 @@ std::vector<int> values(intrusive_list<node>& list) {
 }  // namespace
 
 TEST_CASE("an element leaves a list without knowing it") {
-  node a(1), b(2), c(3), d(4);
-  intrusive_list<node> list, more;
-  intrusive_list<node, other_tag> second;
+  element a(1), b(2), c(3), d(4);
+  intrusive_list<element> list, more;
+  intrusive_list<element, other_tag> second;
   list.push_back(b);
   list.push_front(a);
   list.push_back(c);
