@@ -47,7 +47,8 @@ def build(kernel, cache, say):
         # The headers know their common part by the place where it would be installed.
         makefile = tree / headers / "Makefile"
         makefile.write_text(makefile.read_text().replace("/usr/src/", f"{tree}/"))
-        run(["make", "-C", tree / headers, f"M={work / source / DRIVER}", "CONFIG_RDMA_SIW=m", f"-j{os.cpu_count()}", "modules"])
+        run(["make", "-C", tree / headers, f"M={work / source / DRIVER}", "CONFIG_RDMA_SIW=m",
+             "CONFIG_DEBUG_INFO_BTF_MODULES=", f"-j{os.cpu_count()}", "modules"])
         built = work / source / DRIVER / "siw.ko"
         run(["strip", "--strip-debug", built])
         place = kernel.modules / kernel.release / "extra"
@@ -85,4 +86,6 @@ def run(command):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     done = subprocess.run(command, env=environment, capture_output=True)
     if done.returncode != 0:
-        raise Unavailable(f"soft-iWARP cannot be built: {' '.join(map(str, command))} failed: {kernels.last_line(done.stderr)}")
+        # The first is the cause; make reports it upwards in more lines.
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        raise Unavailable(f"soft-iWARP cannot be built: {' '.join(map(str, command))} failed: {said[0]}")
