@@ -117,9 +117,6 @@ class api {
   // --- device ----------------------------------------------------------------------------------------------------
   /// False: there are adapters, or a connection manager, that this user may not open. Nobody else says so.
   [[nodiscard]] virtual bool devices_permitted() noexcept = 0;
-  /// Adapters that are gone and that nobody uses any more are closed. Without this rdma-core keeps them open, and some are not let go
-  /// of by the kernel before. Reads the kernel's list of adapters.
-  virtual void close_removed_devices() noexcept = 0;
   virtual int query_device(ibv_context* device, ibv_device_attr& out) noexcept = 0;
   [[nodiscard]] virtual ibv_node_type node_type(ibv_context* device) noexcept = 0;
   [[nodiscard]] virtual char const* device_name(ibv_context* device) noexcept = 0;

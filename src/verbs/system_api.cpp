@@ -154,11 +154,6 @@ class system_api final : public api {
     }
     return true;
   }
-  // There is no call for just this; making the list of adapters looks for those that are gone.
-  void close_removed_devices() noexcept override {
-    ibv_context** const all = ::rdma_get_devices(nullptr);
-    if (all != nullptr) ::rdma_free_devices(all);
-  }
   int query_device(ibv_context* device, ibv_device_attr& out) noexcept override { return from_answer(::ibv_query_device(device, &out)); }
   ibv_node_type node_type(ibv_context* device) noexcept override { return device->device->node_type; }
   char const* device_name(ibv_context* device) noexcept override { return ::ibv_get_device_name(device->device); }

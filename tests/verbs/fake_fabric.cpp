@@ -190,7 +190,7 @@ class fake_api final : public verbs::api {
     }
   }
   void insert_device() {
-    removed_ = device_closed_ = false;
+    removed_ = false;
     device_ = &devices_.emplace_back();
     device_->device = &description_;
   }
@@ -348,8 +348,6 @@ class fake_api final : public verbs::api {
   }
 
   bool devices_permitted() noexcept override { return fabric_.refused("devices_permitted") == 0; }
-  void close_removed_devices() noexcept override { device_closed_ = device_closed_ || (removed_ && !is_open(device_)); }
-  [[nodiscard]] bool device_closed() const noexcept { return device_closed_; }
   int query_device(ibv_context*, ibv_device_attr& out) noexcept override {
     if (fabric_.fails()) return -ENOMEM;
     out = fabric_.attributes;
@@ -590,7 +588,6 @@ class fake_api final : public verbs::api {
   ibv_context* device_ = nullptr;
   fake_device_events* says_ = nullptr;
   bool removed_ = false;
-  bool device_closed_ = false;  // since it was pulled out
   std::size_t on_device_ = 0;
 };
 
@@ -627,7 +624,6 @@ void fake_fabric::tell_events_again() {
 
 void fake_fabric::remove_device(address const& of) { api_of(of)->remove_device(); }
 void fake_fabric::restore_device(address const& of) { api_of(of)->insert_device(); }
-bool fake_fabric::device_closed(address const& of) const { return api_of(of)->device_closed(); }
 std::size_t fake_fabric::alive_on(address const& of) const { return api_of(of)->on_device(); }
 
 std::unique_ptr<verbs::api> fake_fabric::host(std::vector<address> addresses) {

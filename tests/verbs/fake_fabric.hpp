@@ -183,8 +183,6 @@ class fake_fabric {
   void tell_events_again();
   /// Objects that a host has on its adapter.
   [[nodiscard]] std::size_t alive_on(address const& of) const;
-  /// An adapter that is out was closed, so that its kernel lets it go.
-  [[nodiscard]] bool device_closed(address const& of) const;
   /// Called around what the fake does of its own, beginning and end: it allocates where an adapter does not.
   void (*outside)(bool begins) noexcept = nullptr;
 

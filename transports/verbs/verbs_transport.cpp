@@ -212,8 +212,6 @@ void verbs_transport::listen_again() noexcept {
     missing = true;
   }
   if (!missing) return;
-  // The kernel may be waiting for it.
-  api_->close_removed_devices();
   retry_.when = node.where.now() + node.options.verbs.reconnect_max;
   node.where.add_timer(retry_);
 }
