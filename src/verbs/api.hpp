@@ -117,6 +117,9 @@ class api {
   // --- device ----------------------------------------------------------------------------------------------------
   /// False: there are adapters, or a connection manager, that this user may not open. Nobody else says so.
   [[nodiscard]] virtual bool devices_permitted() noexcept = 0;
+  /// Somebody begins to use a device, and has nothing on it any more: open_devices.hpp.
+  virtual int hold_device(ibv_context* device) noexcept = 0;
+  virtual void let_go_of_device(ibv_context* device, bool removed) noexcept = 0;
   virtual int query_device(ibv_context* device, ibv_device_attr& out) noexcept = 0;
   [[nodiscard]] virtual ibv_node_type node_type(ibv_context* device) noexcept = 0;
   [[nodiscard]] virtual char const* device_name(ibv_context* device) noexcept = 0;

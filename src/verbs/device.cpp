@@ -23,12 +23,15 @@ device::~device() {
   if (channel_ != nullptr) static_cast<void>(api_.destroy_channel(channel_));
   if (domain_ != nullptr) static_cast<void>(api_.release_domain(domain_));
   if (held_by_ != nullptr) api_.destroy_id(held_by_);
+  if (held_) api_.let_go_of_device(native_, removed_);
 }
 
 int device::open(event_channel& manager, address const& at) noexcept {
   if (int const failed = manager.create_id(*this, held_by_)) return failed;
   if (int const failed = api_.bind_address(held_by_, endpoint(at, 0))) return failed;
   if (api_.device_of(held_by_) != native_) return -ENODEV;
+  if (int const failed = api_.hold_device(native_)) return failed;
+  held_ = true;
   if (int const failed = api_.query_device(native_, attributes_)) return failed;
   slots_.set_limits(attributes_.max_mr);
   if (int const failed = api_.allocate_domain(native_, domain_)) return failed;

@@ -86,6 +86,7 @@ class device final : public cm_handler {
   bool addresses_chosen_ = true;
   device_events* events_ = nullptr;
   std::size_t users_ = 0;
+  bool held_ = false;
   bool removed_ = false;
 };
 

@@ -2,6 +2,7 @@
 #include "loop/socket_address.hpp"
 #include "verbs/api.hpp"
 #include "verbs/no_sigpipe.hpp"
+#include "verbs/open_devices.hpp"
 #include "verbs/system_device_events.hpp"
 
 #include <algorithm>
@@ -154,6 +155,8 @@ class system_api final : public api {
     }
     return true;
   }
+  int hold_device(ibv_context* device) noexcept override { return verbs::hold_device(device); }
+  void let_go_of_device(ibv_context* device, bool removed) noexcept override { verbs::let_go_of_device(device, removed); }
   int query_device(ibv_context* device, ibv_device_attr& out) noexcept override { return from_answer(::ibv_query_device(device, &out)); }
   ibv_node_type node_type(ibv_context* device) noexcept override { return device->device->node_type; }
   char const* device_name(ibv_context* device) noexcept override { return ::ibv_get_device_name(device->device); }

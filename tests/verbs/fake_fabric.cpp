@@ -348,6 +348,16 @@ class fake_api final : public verbs::api {
   }
 
   bool devices_permitted() noexcept override { return fabric_.refused("devices_permitted") == 0; }
+  int hold_device(ibv_context*) noexcept override {
+    if (fabric_.fails()) return -ENOMEM;
+    ++fabric_.alive_;
+    ++on_device_;
+    return 0;
+  }
+  void let_go_of_device(ibv_context*, bool) noexcept override {
+    --fabric_.alive_;
+    --on_device_;
+  }
   int query_device(ibv_context*, ibv_device_attr& out) noexcept override {
     if (fabric_.fails()) return -ENOMEM;
     out = fabric_.attributes;
