@@ -69,6 +69,11 @@ class atomic_awaiter : public remote_awaiter {
       : remote_awaiter(from, peer, offset, then, what, options) {
     operands(operand, compare);
   }
+  /// One that nobody can carry out.
+  atomic_awaiter(detail::socket_core* from, errc why) noexcept
+      : remote_awaiter(from, remote_memory(), 0, const_buffers(), detail::remote_operation::fetch_add, rdma_options()) {
+    refuse(why);
+  }
   result<std::uint64_t> await_resume() const noexcept {
     if (failure() == errc()) [[likely]] return value();
     return failure();

@@ -62,6 +62,7 @@ class remote_memory {
   std::uint64_t address_ = 0;  // of its first byte
   std::uint32_t key_ = 0;
   std::uint32_t epoch_ = 0;  // of the connection it came on
+  bool ends_with_send_ = false;
 };
 
 /// How a remote operation is carried out.

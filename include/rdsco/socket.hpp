@@ -237,6 +237,18 @@ class socket {
     return atomic_awaiter(core_, at, offset, then, detail::remote_operation::compare_swap, desired, expected, options);
   }
 
+  /// Atomics that look at, or change, some of the bits only, as kernels ask each other for them. Verbs have no such requests:
+  /// not_supported, on every transport.
+  [[nodiscard]] atomic_awaiter masked_fetch_add(remote_memory const&, std::uint64_t /*offset*/, std::uint64_t /*add*/,
+                                                std::uint64_t /*boundary*/) noexcept {
+    return atomic_awaiter(core_, errc::not_supported);
+  }
+  [[nodiscard]] atomic_awaiter masked_compare_swap(remote_memory const&, std::uint64_t /*offset*/, std::uint64_t /*expected*/,
+                                                   std::uint64_t /*of_these*/, std::uint64_t /*desired*/,
+                                                   std::uint64_t /*into_these*/) noexcept {
+    return atomic_awaiter(core_, errc::not_supported);
+  }
+
   /// Where send() goes. It filters nothing: the socket still receives from everybody.
   std::error_code set_default_peer(endpoint const& to) noexcept;
   [[nodiscard]] endpoint default_peer() const noexcept;

@@ -42,7 +42,9 @@ std::optional<remote_memory> message::offered() const noexcept {
   if (lent_ == nullptr || !protocol::has_extensions(lent_->extensions)) return std::nullopt;
   auto const told = detail::remote_extensions(lent_->extensions);
   if (!told.offered) return std::nullopt;
-  return remote_memory(from(), told.offered->key, told.offered->address, lent_->epoch);
+  remote_memory made(from(), told.offered->key, told.offered->address, lent_->epoch);
+  made.ends_with_send_ = told.offered->ends_with_send;
+  return made;
 }
 
 std::string message::to_string() const {

@@ -56,6 +56,7 @@ class offer_core : public list_hook<by_region>, public list_hook<by_connection>,
   std::uint64_t address = 0;  ///< by which the peer reaches the first byte
   std::uint32_t epoch = 0;    ///< the connection that the key belongs to, where keys do
   bool delivered = false;     ///< a datagram that carried it was acknowledged: the peer knows the key
+  bool ends_with_send = false;  ///< the peer is told that the send behind its operation may invalidate the key
   void* held = nullptr;       ///< what the carrier has for it
   std::uint64_t request = 0;  ///< of the adapter, that gives or takes access
 

@@ -17,6 +17,7 @@ struct remote_extensions {
   struct offer {
     std::uint32_t key = 0;
     std::uint64_t address = 0;
+    bool ends_with_send = false;
   };
   std::optional<std::uint32_t> used;  ///< the key of the receiver's memory that an operation before it was on
   std::optional<offer> offered;       ///< memory of the sender

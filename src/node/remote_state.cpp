@@ -18,6 +18,7 @@ remote_state::remote_state(socket_core* from, const_buffers const& then, remote_
   work_.key = peer.key_;
   work_.epoch = peer.epoch_;
   work_.address = peer.address_ + offset;
+  work_.ends_key = peer.ends_with_send_ && !is_atomic(what) && !(options.silent && then.size() == 0);
   if (offset > ~peer.address_) refused_ = errc::invalid_range;
   work_.let_go = &memory_free;
   along_.work = &work_;

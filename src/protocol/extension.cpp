@@ -46,6 +46,11 @@ std::optional<wide_cookie> wide_destination_at(std::span<std::byte const, extens
   return wide_cookie{u32_at(data, 0), high << 32 | u32_at(data, 6)};
 }
 
+std::optional<std::uint8_t> offer_flags_at(std::span<std::byte const, extension_bytes> area, std::size_t position) noexcept {
+  if (position + 2 > extension_bytes || type_at(area, position) != extension_type::offer_flags) return std::nullopt;
+  return std::to_integer<std::uint8_t>(area[position + 1]);
+}
+
 std::array<std::byte, 4> bytes_of(std::uint32_t value) noexcept {
   std::array<std::byte, 4> bytes;
   store_big_endian(bytes.data(), value);
@@ -76,6 +81,7 @@ extension_values parse_extensions(std::span<std::byte const, extension_bytes> ar
   }
   values.node = node_at(area, walk.position());
   values.wide_destination = wide_destination_at(area, walk.position());
+  values.offer_flags = offer_flags_at(area, walk.position());
   return values;
 }
 
@@ -150,6 +156,13 @@ bool extension_list::append_wide_destination(wide_cookie cookie) noexcept {
   store_big_endian(data.data() + 4, static_cast<std::uint16_t>(cookie.address >> 32));
   store_big_endian(data.data() + 6, static_cast<std::uint32_t>(cookie.address));
   if (cookie.address > wide_address_max || !place(extension_type::wide_destination, data)) return false;
+  closed_ = true;
+  return true;
+}
+
+bool extension_list::append_offer_flags(std::uint8_t flags) noexcept {
+  std::byte const data[1] = {std::byte{flags}};
+  if (!place(extension_type::offer_flags, data)) return false;
   closed_ = true;
   return true;
 }

@@ -26,6 +26,7 @@ enum class extension_type : std::uint8_t {
   payload_checksum = 9,
   node = 0xd5,  // rdsco's own; every kernel's walk stops at a type of 16 or more
   wide_destination = 0xd6,
+  offer_flags = 0xd7,
 };
 
 inline constexpr std::uint8_t first_private_type = 16;
@@ -85,6 +86,11 @@ struct wide_cookie {
 inline constexpr std::size_t wide_destination_bytes = 11;  // with its type byte
 inline constexpr std::uint64_t wide_address_max = (std::uint64_t{1} << 48) - 1;
 
+/// What an rdsco node says of the memory it offers with the message, behind the cookie.
+namespace offer_flag {
+inline constexpr std::uint8_t ends_with_send = 0x01;  // it is for one use, after which the user's send may invalidate the key
+}
+
 namespace node_feature {
 inline constexpr std::uint8_t ack_frames = 0x01;  // understands ack-only frames on TCP
 }
@@ -110,6 +116,7 @@ struct extension_values {
   std::optional<std::uint32_t> generation;
   std::optional<node_extension> node;
   std::optional<wide_cookie> wide_destination;
+  std::optional<std::uint8_t> offer_flags;
 
   friend bool operator==(extension_values const&, extension_values const&) = default;
 };
@@ -137,6 +144,7 @@ class extension_list {
   [[nodiscard]] bool append_node(node_extension node) noexcept;
   /// An address above wide_address_max does not fit.
   [[nodiscard]] bool append_wide_destination(wide_cookie cookie) noexcept;
+  [[nodiscard]] bool append_offer_flags(std::uint8_t flags) noexcept;
 
   [[nodiscard]] std::array<std::byte, extension_bytes> const& bytes() const noexcept { return bytes_; }
 

@@ -60,6 +60,8 @@ class device final : public cm_handler {
     constexpr unsigned type_2 = IBV_DEVICE_MEM_WINDOW_TYPE_2A | IBV_DEVICE_MEM_WINDOW_TYPE_2B;
     return (attributes_.device_cap_flags & type_2) != 0;
   }
+  /// A send can invalidate a key of its receiver.
+  [[nodiscard]] bool sends_invalidate() const noexcept { return (attributes_.device_cap_flags & IBV_DEVICE_MEM_MGT_EXTENSIONS) != 0; }
   /// Peers address registered memory from a number of our choice; otherwise where it lies.
   [[nodiscard]] bool addresses_chosen() const noexcept { return addresses_chosen_; }
   void let_addresses_be() noexcept { addresses_chosen_ = false; }

@@ -193,3 +193,30 @@ TEST_CASE("a type without a known length and data of a wrong length are refused"
     if (expected != 4u) CHECK(fresh.bytes() == area{});
   }
 }
+
+TEST_CASE("an operation and an offer of memory, with what an rdsco node says of it, fill the area; a kernel sees the first two") {
+  extension_list list;
+  REQUIRE(list.append_rdma(0x01020304));
+  REQUIRE(list.append_rdma_destination({0x11121314, 0x21222324}));
+  REQUIRE(list.append_offer_flags(offer_flag::ends_with_send));
+  CHECK(to_hex(list.bytes()) == "0201020304031112131421222324d701");
+  CHECK(kernel_walk_of(list.bytes()) == std::vector<std::pair<int, std::string>>{{2, "01020304"}, {3, "1112131421222324"}});
+  auto const values = parse_extensions(list.bytes());
+  CHECK(values.rdma_key == 0x01020304u);
+  CHECK(values.rdma_destination == rdma_cookie{0x11121314, 0x21222324});
+  CHECK(values.offer_flags == 1);
+  CHECK_FALSE(values.wide_destination);
+}
+
+TEST_CASE("a wide offer has 48 bits of address, and fits behind an operation") {
+  extension_list list;
+  REQUIRE(list.append_rdma(0x01020304));
+  CHECK_FALSE(list.append_wide_destination({1, wide_address_max + 1}));
+  REQUIRE(list.append_wide_destination({0x11121314, 0x7fee'dead'beef}));
+  CHECK_FALSE(list.append_offer_flags(1));
+  CHECK(to_hex(list.bytes()) == "0201020304d6111213147feedeadbeef");
+  CHECK(kernel_walk_of(list.bytes()) == std::vector<std::pair<int, std::string>>{{2, "01020304"}});
+  auto const values = parse_extensions(list.bytes());
+  CHECK(values.wide_destination == wide_cookie{0x11121314, 0x7fee'dead'beef});
+  CHECK_FALSE(values.offer_flags);
+}

@@ -237,6 +237,8 @@ inline task<> atomics_count(remote_ends ends) {
   std::memcpy(&value, lent.memory.data() + 8, sizeof value);
   REQUIRE(value == 77);
   REQUIRE((co_await with_timeout(patience, ends.user.fetch_add(lent.remote, 4, 1))).ec == errc::invalid_range);
+  REQUIRE((co_await with_timeout(patience, ends.user.masked_fetch_add(lent.remote, 8, 1, 1))).ec == errc::not_supported);
+  REQUIRE((co_await with_timeout(patience, ends.user.masked_compare_swap(lent.remote, 8, 77, 1, 0, 1))).ec == errc::not_supported);
 }
 
 /// What is wrong on this side is said at once, and nothing reaches the wire.

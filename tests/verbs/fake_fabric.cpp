@@ -72,7 +72,7 @@ ibv_device_attr fake_attributes(ibv_node_type type) noexcept {
   made.max_qp_rd_atom = made.max_qp_init_rd_atom = 16;
   made.atomic_cap = iwarp ? IBV_ATOMIC_NONE : IBV_ATOMIC_HCA;
   // As the rules permit.
-  made.device_cap_flags = static_cast<unsigned>(IBV_DEVICE_MEM_WINDOW) | IBV_DEVICE_MEM_WINDOW_TYPE_2B;
+  made.device_cap_flags = static_cast<unsigned>(IBV_DEVICE_MEM_WINDOW) | IBV_DEVICE_MEM_WINDOW_TYPE_2B | IBV_DEVICE_MEM_MGT_EXTENSIONS;
   return made;
 }
 

@@ -7,6 +7,8 @@
 #include "support/remote_contract.hpp"
 #include "verbs/fake_nodes.hpp"
 
+#include <functional>
+
 namespace {
 
 using namespace rdsco;
@@ -32,8 +34,11 @@ verbs_options quick() {
 
 template <class How>
 struct two_with_memory : two_on<typename How::transport> {
-  explicit two_with_memory(verbs_options const& tuning = quick())
-      : two_on<typename How::transport>(tuning, {}, [](fake_fabric& on) { on.rules.windows = How::windows; }) {}
+  explicit two_with_memory(verbs_options const& tuning = quick(), std::function<void(fake_fabric&)> const& change = {})
+      : two_on<typename How::transport>(tuning, {}, [&](fake_fabric& on) {
+          on.rules.windows = How::windows;
+          if (change) change(on);
+        }) {}
   template <class Case>
   void run(Case what) {
     // iWARP says nothing of what the peer refused.
@@ -43,6 +48,20 @@ struct two_with_memory : two_on<typename How::transport> {
     block_on(this->where, what(remote_ends(this->from, this->into, told)));
   }
 };
+
+// Offers for one use, each used, one after the other: what is registered for them can be taken again.
+task<> used_by_one_operation(remote_ends ends) {
+  lent_memory lent(100);
+  offer_terms terms;
+  terms.use_once = true;
+  co_await lent.offer(ends, terms);
+  auto data = pattern(3, 100);
+  region const local = co_await local_memory(ends.user, data);
+  REQUIRE(!(co_await with_timeout(patience, ends.user.rdma_write(local.all(), lent.remote, 0, "once"))).ec);
+  static_cast<void>(co_await with_timeout(patience, ends.owner.receive()));
+  REQUIRE(!(co_await with_timeout(patience, lent.offered.over())).ec);
+  REQUIRE(!(co_await with_timeout(patience, lent.offered.withdraw())).ec);
+}
 
 task<> no_atomics(remote_ends ends) {
   lent_memory lent(64);
@@ -113,4 +132,23 @@ TEMPLATE_TEST_CASE("verbs: atomics count", "", ib_windows, ib_slots) {
 TEMPLATE_TEST_CASE("verbs: where there are no atomics nobody can ask for them", "", iwarp_windows, iwarp_slots) {
   two_with_memory<TestType> w;
   w.run(no_atomics);
+}
+
+TEMPLATE_TEST_CASE("verbs: the send behind an operation ends a window that is for one use; a slot has its owner for that", "", EVERY_WAY) {
+  two_with_memory<TestType> w;
+  int ended_by_send = 0;
+  w.fabric.on_message = [&](ibv_send_wr const& request, std::span<std::byte const>) { ended_by_send += request.opcode == IBV_WR_SEND_WITH_INV; };
+  w.run(used_by_one_operation);
+  CHECK(ended_by_send == (TestType::windows ? 2 : 0));
+  CHECK(w.near.counters().conn_reset == 0);
+  CHECK(w.far.counters().conn_reset == 0);
+}
+
+TEMPLATE_TEST_CASE("verbs: where adapters cannot end a window by a send its owner does", "", ib_windows, iwarp_windows) {
+  two_with_memory<TestType> w(quick(), [](fake_fabric& on) {
+    on.attributes.device_cap_flags &= ~static_cast<unsigned>(IBV_DEVICE_MEM_MGT_EXTENSIONS);
+  });
+  w.run(used_by_one_operation);
+  CHECK(w.near.counters().conn_reset == 0);
+  CHECK(w.far.counters().conn_reset == 0);
 }

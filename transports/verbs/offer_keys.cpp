@@ -41,13 +41,15 @@ bool windows::ready(offer_core& offered, verbs::device& on, std::uint32_t epoch,
   offered.held = window;
   offered.key = request.bind_mw.rkey;
   offered.address = 0;
+  offered.ends_with_send = offered.terms.use_once && on.sends_invalidate();
   offered.epoch = epoch;
   offered.request = request.wr_id;
   return true;
 }
 
+// One that the peer's send may have ended already must not be ended by a request, which would fail and take the connection along.
 bool windows::close(offer_core& over, std::uint32_t epoch) noexcept {
-  if (over.held == nullptr || over.epoch != epoch) {
+  if (over.held == nullptr || over.epoch != epoch || (over.ends_with_send && over.delivered)) {
     forget(over);
     over.gone();
     return false;
@@ -74,6 +76,17 @@ bool windows::revoke_at_once(offer_core& over, std::uint64_t done) noexcept {
   forget(over);
   over.gone();
   return true;
+}
+
+void windows::ended_by_peer(connection& by, std::uint32_t key) noexcept {
+  for (offer_core& each : by.offers) {
+    bool const being_revoked = static_cast<list_hook<by_carrier>&>(each).linked();
+    if (each.held == nullptr || each.key != key || being_revoked) continue;
+    ibv_mw* const window = static_cast<ibv_mw*>(std::exchange(each.held, nullptr));
+    window->rkey = key;
+    region_of(each).device().windows().give_back(window);
+    return each.end({});
+  }
 }
 
 void windows::completed(std::uint64_t done) noexcept {

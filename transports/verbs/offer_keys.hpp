@@ -35,6 +35,8 @@ class offer_keys<registration::fastreg> {
   [[nodiscard]] bool close(offer_core& over, std::uint32_t epoch) noexcept;
   [[nodiscard]] bool anything_to_revoke() const noexcept { return !to_revoke_.empty(); }
   void revoke(send_ring& sends) noexcept;
+  /// The peer's send took its key away.
+  void ended_by_peer(connection& by, std::uint32_t key) noexcept;
   /// Without a request. False: one is under way, and only the end of the connection is quicker.
   [[nodiscard]] bool revoke_at_once(offer_core& over, std::uint64_t done) noexcept;
   /// Requests up to and without this number are carried out.
@@ -68,6 +70,7 @@ class offer_keys<registration::fmr> {
   [[nodiscard]] bool close(offer_core& over, std::uint32_t epoch) noexcept;
   [[nodiscard]] bool anything_to_revoke() const noexcept { return false; }
   void revoke(send_ring&) noexcept {}
+  void ended_by_peer(connection&, std::uint32_t) noexcept {}
   [[nodiscard]] bool revoke_at_once(offer_core&, std::uint64_t) noexcept { return true; }
   void completed(std::uint64_t) noexcept {}
   void failed(connection&, std::uint64_t) noexcept {}

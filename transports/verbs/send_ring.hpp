@@ -31,6 +31,11 @@ class send_ring {
   [[nodiscard]] std::span<std::byte> begin(std::size_t payload) noexcept;
   /// `announced`: the receiver is to be woken for it. `fenced`: it waits for reads and atomics before it.
   void finish(protocol::header const& head, bool announced, bool fenced = false) noexcept;
+  /// The frame put last takes a key of its receiver away.
+  void last_invalidates(std::uint32_t key) noexcept {
+    requests_[collected_ - 1].opcode = IBV_WR_SEND_WITH_INV;
+    requests_[collected_ - 1].invalidate_rkey = key;
+  }
   /// A request that is no frame, to be filled in, with one element. `told`: of its completion by itself.
   [[nodiscard]] ibv_send_wr& put_request(bool told) noexcept;
   /// The memory of that request's slot, its own until it completes.

@@ -211,6 +211,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   protocol::header sending_head_;
   std::uint32_t sent_bytes_ = 0;
   bool work_put_ = true;  // the operation before it is out
+  std::uint32_t ends_key_ = 0;  // which it takes from the peer; 0: none
   bool fenced_ = false;   // and brings something back
   std::optional<time_point> acknowledge_by_;
 };

@@ -98,6 +98,7 @@ void verbs_link<Fabric>::fill() noexcept {
     sending_head_ = header_of(*head, acknowledgement(), true);
     if (accompanied) sending_head_.extensions = extensions_of(*head, !can.addresses_chosen && !keys::die_with_connection);
     work_put_ = head->work == nullptr;
+    ends_key_ = head->work != nullptr && head->work->ends_key && device_->sends_invalidate() ? head->work->key : 0;
     fenced_ = head->work != nullptr && brings_back(head->work->what);
     sent_bytes_ = 0;
     lane.acknowledgement_sent();
@@ -125,6 +126,7 @@ void verbs_link<Fabric>::put_fragments(datagram& from) noexcept {
     copy_from(parts, sent_bytes_, sends_.begin(count));
     sent_bytes_ += count;
     finish(sending_head_, sent_bytes_ == from.length, fenced_);
+    if (ends_key_ != 0 && sent_bytes_ == from.length) sends_.last_invalidates(ends_key_);
   } while (sent_bytes_ < from.length);
   sending_ = nullptr;
   by_.lane.end_transmit(from);

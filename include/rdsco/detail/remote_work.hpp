@@ -25,6 +25,7 @@ struct remote_work : list_hook<by_adapter> {
   remote_operation what = remote_operation::write;
   std::uint32_t key = 0;
   std::uint32_t epoch = 0;    // of the connection that the key is good for
+  bool ends_key = false;      // the send behind it invalidates the key
   std::uint64_t address = 0;  // where the peer's memory begins
   std::span<region_slice const> local;
   std::uint64_t operand = 0;  // fetch_add: what is added. compare_swap: what is stored
