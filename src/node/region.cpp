@@ -34,15 +34,16 @@ std::size_t memory_offer::size() const noexcept { return core_ == nullptr ? 0 : 
 namespace {
 
 // Whoever waits may outlive the handle.
-class held_offer {
+template <class Core>
+class held {
  public:
-  explicit held_offer(detail::offer_core& core) noexcept : core_(core) { core_.hold(); }
-  held_offer(held_offer const&) = delete;
-  held_offer& operator=(held_offer const&) = delete;
-  ~held_offer() { core_.let_go(); }
+  explicit held(Core& core) noexcept : core_(core) { core_.hold(); }
+  held(held const&) = delete;
+  held& operator=(held const&) = delete;
+  ~held() { core_.let_go(); }
 
  private:
-  detail::offer_core& core_;
+  Core& core_;
 };
 
 result<> outcome_of(detail::offer_core const& one) noexcept {
@@ -55,7 +56,7 @@ result<> outcome_of(detail::offer_core const& one) noexcept {
 task<result<>> memory_offer::over() {
   if (core_ == nullptr) co_return errc::stale_offer;
   detail::offer_core& core = *core_;
-  held_offer const held(core);
+  held<detail::offer_core> const kept(core);
   if (core.open()) {
     auto const waited = co_await core.until_over();
     if (waited.ec) co_return waited.ec;
@@ -66,7 +67,7 @@ task<result<>> memory_offer::over() {
 task<result<>> memory_offer::withdraw() {
   if (core_ == nullptr) co_return errc::stale_offer;
   detail::offer_core& core = *core_;
-  held_offer const held(core);
+  held<detail::offer_core> const kept(core);
   core.end(errc::withdrawn);
   if (!core.is_gone()) {
     auto const waited = co_await core.until_gone();
@@ -120,6 +121,7 @@ task<result<memory_offer>> region::offer(address peer, std::size_t offset, std::
 task<result<>> region::close(bool forced) {
   if (core_ == nullptr) co_return result<>();
   detail::region_core& core = *core_;
+  held<detail::region_core> const kept(core);
   core.retire(errc::withdrawn);
   if (forced && core.pinned()) core.force();
   if (core.pinned()) {
@@ -127,7 +129,8 @@ task<result<>> region::close(bool forced) {
     if (waited.ec) co_return waited.ec;
   }
   core.close();
-  std::exchange(core_, nullptr)->let_go();
+  // Another close may have been quicker.
+  if (core_ == &core) std::exchange(core_, nullptr)->let_go();
   co_return result<>();
 }
 

@@ -4,8 +4,7 @@
 // Forced by: the contract of remote memory on both fabrics, with memory windows and without; reads that come late, adapters that hold
 // requests back, and connections that break between an offer and its use.
 
-#include "support/remote_contract.hpp"
-#include "verbs/fake_nodes.hpp"
+#include "verbs/remote_nodes.hpp"
 
 #include <functional>
 
@@ -13,41 +12,6 @@ namespace {
 
 using namespace rdsco;
 using namespace rdsco::test;
-
-/// A fabric, and whether its adapters have memory windows.
-template <class Transport, bool Windows>
-struct registered {
-  using transport = Transport;
-  static constexpr bool windows = Windows;
-};
-using ib_windows = registered<fake_ib, true>;
-using ib_slots = registered<fake_ib, false>;
-using iwarp_windows = registered<fake_iwarp, true>;
-using iwarp_slots = registered<fake_iwarp, false>;
-
-verbs_options quick() {
-  verbs_options made;
-  made.reconnect_min = 1ms;
-  made.reconnect_max = 5ms;
-  return made;
-}
-
-template <class How>
-struct two_with_memory : two_on<typename How::transport> {
-  explicit two_with_memory(verbs_options const& tuning = quick(), std::function<void(fake_fabric&)> const& change = {})
-      : two_on<typename How::transport>(tuning, {}, [&](fake_fabric& on) {
-          on.rules.windows = How::windows;
-          if (change) change(on);
-        }) {}
-  template <class Case>
-  void run(Case what) {
-    // iWARP says nothing of what the peer refused.
-    constexpr bool told = std::is_same_v<typename How::transport, fake_ib>;
-    // Both sides once: one connected, the other was connected to.
-    block_on(this->where, what(remote_ends(this->into, this->from, told)));
-    block_on(this->where, what(remote_ends(this->from, this->into, told)));
-  }
-};
 
 // Offers for one use, each used, one after the other: what is registered for them can be taken again.
 task<> used_by_one_operation(remote_ends ends) {
@@ -71,8 +35,6 @@ task<> no_atomics(remote_ends ends) {
 }
 
 }  // namespace
-
-#define EVERY_WAY ib_windows, ib_slots, iwarp_windows, iwarp_slots
 
 TEMPLATE_TEST_CASE("verbs: a write is seen before its datagram", "", EVERY_WAY) {
   two_with_memory<TestType> w;
