@@ -192,6 +192,33 @@ TEMPLATE_TEST_CASE("verbs: long operations are cancelled at any moment", "", EVE
   block_on(w.where, all_is_well_again(w.ends()));
 }
 
+TEMPLATE_TEST_CASE("verbs: a region is destroyed by who reads a datagram in the middle of an operation", "", EVERY_WAY) {
+  verbs_options small = quick();
+  small.receives = 4;
+  small.sends = 3;
+  constexpr std::size_t bytes = 5u << 20;
+  for (unsigned turns = 0; turns < 8; ++turns) {
+    INFO(turns << " turns");
+    lent_across<TestType> w(bytes, small);
+    under_way done;
+    task_group works(w.where);
+    auto destroying = [&]() -> task<> {
+      auto const got = co_await with_timeout(patience, w.from.receive());
+      REQUIRE(!got.ec);
+      w.local = region();
+      std::vector<std::byte>().swap(w.memory);
+    };
+    works.spawn(noted(carry_out(operation::write, w.from, w.local.all(), w.lent->remote), done));
+    turn(w.where, turns);
+    works.spawn(destroying());
+    works.spawn(send_numbered(w.into, w.from.local(), 1));
+    block_on(w.where, joined(works));
+    CHECK((!done.how || done.how == errc::operation_dropped || done.how == errc::not_registered));
+    while (!w.into.try_receive().ec) continue;
+    block_on(w.where, all_is_well_again(w.ends()));
+  }
+}
+
 #ifdef RDSCO_POISONS
 TEMPLATE_TEST_CASE("verbs: nobody looks where an adapter reads into", "", EVERY_WAY) {
   for (bool const cancelled : {false, true}) {

@@ -111,14 +111,16 @@ std::uint64_t verbs_link<Fabric>::put_piece(remote_work& work) noexcept {
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::requests_done() noexcept {
   keys_.completed(sends_.done());
+  if (keys_.anything_to_revoke()) signal_.raise(event_work);
   while (!working_.empty() && working_.front().last_request < sends_.done()) {
+    // More requests of it are to come, for which its memory has to stay registered.
+    if (sending_ != nullptr && sending_->work == &working_.front() && !work_put_) return;
     remote_work& work = *working_.pop_front();
     if constexpr (can.atomics) {
       if (is_atomic(work.what)) std::memcpy(&work.result, sends_.memory_of(work.last_request), sizeof work.result);
     }
     let_go(work);
   }
-  if (keys_.anything_to_revoke()) signal_.raise(event_work);
 }
 
 template <verbs_fabric Fabric>

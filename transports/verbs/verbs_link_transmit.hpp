@@ -115,6 +115,7 @@ void verbs_link<Fabric>::put_fragments(datagram& from) noexcept {
     work_put_ = true;
     if (over) {
       sending_ = nullptr;
+      requests_done();
       return by_.lane.end_transmit(from);
     }
   }
