@@ -168,6 +168,25 @@ TEMPLATE_TEST_CASE("verbs: what waits behind other operations is given up at onc
   for (std::size_t at = 0; at < 6; ++at) CHECK(!ended[at].how);
 }
 
+TEMPLATE_TEST_CASE("verbs: a region that is closed by force waits for no queue either", "", EVERY_WAY) {
+  held_back<TestType> w(operation::write);
+  std::vector<std::byte> other_memory(100);
+  region other = block_on(w.where, local_memory(w.from, other_memory));
+  std::vector<under_way> queued(200);
+  task_group group(w.where);
+  for (under_way& each : queued) group.spawn(noted(carry_out(operation::write, w.from, w.local.all(), w.lent->remote), each));
+  under_way behind;
+  group.spawn(noted(carry_out(operation::write, w.from, other.all(), w.lent->remote), behind));
+  turn(w.where, some_turns);
+  CHECK(!close(w.where, other, true));
+  CHECK(behind.how == errc::not_registered);
+  // No adapter had it.
+  CHECK_FALSE(w.done.ended);
+  CHECK(w.near.counters().conn_reset == 0);
+  w.release();
+  block_on(w.where, joined(group));
+}
+
 // Operations of many requests, on rings with room for two of them.
 TEMPLATE_TEST_CASE("verbs: long operations are cancelled at any moment", "", EVERY_WAY) {
   verbs_options small = quick();

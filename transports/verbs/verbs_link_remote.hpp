@@ -150,16 +150,24 @@ void verbs_link<Fabric>::destroy_pair() noexcept {
   while (!working_.empty()) let_go(*working_.pop_front());
 }
 
+inline bool uses(remote_work const& work, region_core const& region) noexcept {
+  return std::any_of(work.local.begin(), work.local.end(), [&](region_slice const& each) { return each.core() == &region; });
+}
+
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::let_go_of(region_core& region) noexcept {
+  datagram_list& waiting = by_.lane.unsent();
+  for (auto at = waiting.begin(); at != waiting.end();) {
+    datagram& one = *at++;
+    if (one.work != nullptr && uses(*one.work, region)) by_.lane.refuse(one, errc::not_registered);
+  }
   if (pair_ == nullptr) return;
   bool used = false;
   for (auto at = region.offers.begin(); at != region.offers.end();) {
     offer_core& one = *at++;
     if (one.to() == &by_) used |= !keys_.revoke_at_once(one, sends_.done());
   }
-  for (remote_work const& work : working_)
-    for (region_slice const& each : work.local) used |= each.core() == &region;
+  for (remote_work const& work : working_) used |= uses(work, region);
   if (!used) return;
   break_off();
   destroy_pair();
