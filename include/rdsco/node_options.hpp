@@ -68,6 +68,10 @@ struct verbs_options {
   std::chrono::nanoseconds acknowledge_within{std::chrono::milliseconds(5)};
   /// What is proposed first. A peer that refuses a version 4 is asked for 3.1 next; peers may propose any of them.
   verbs_version newest = verbs_version::v3_1;
+  /// socket::register_memory() of more than 2 MiB has a thread of its own make the adapter's call, which pins all pages at once, and the
+  /// loop goes on. Without, nobody but the loop's thread is there: it has the pages made present 2 MiB a turn, and then makes the call
+  /// itself, which holds up everybody for a while that grows with the memory: docs/transports.md.
+  bool registration_thread = false;
 
   verbs_options() = default;
 };

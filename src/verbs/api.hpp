@@ -83,21 +83,32 @@ struct cm_parameters {
 /// Every call into rdma-core that rdsco makes, as one table: some are macros or inline functions there. A stand-in for tests
 /// implements it without an adapter.
 ///
-/// Functions returning int return 0 or -errno. Nothing waits, unless its comment says so.
-/// Threads: that of the loop that uses it.
+/// Functions returning int return 0 or -errno.
+///
+/// Who waits, and for what, since all others on the loop wait too; docs/transports.md has a table:
+/// * *at once*: user space alone, or a queue that is asked without waiting. Whatever has no comment below is at once.
+/// * *kernel*: a system call that takes the kernel's locks of the connection manager or of the adapter, and on some adapters a command to the
+///   adapter's firmware, which answers in some microseconds to a few milliseconds. It never waits for a peer.
+/// * *waits*: for something else, as its comment says. Once a connection, or once a region; nothing on the way of a datagram does.
+///
+/// Threads: that of the loop that uses it. register_memory() alone may be called by another one meanwhile.
 class api {
  public:
   virtual ~api() = default;
 
   // --- connection manager ----------------------------------------------------------------------------------------
+  /// Kernel.
   virtual int open_events(rdma_event_channel*& out) noexcept = 0;
   virtual void close_events(rdma_event_channel* events) noexcept = 0;
   [[nodiscard]] virtual int events_descriptor(rdma_event_channel* events) noexcept = 0;
   /// The next event. -EAGAIN: there is none.
   virtual int next_event(rdma_event_channel* events, cm_event& out) noexcept = 0;
+  /// Kernel.
   virtual int create_id(rdma_event_channel* events, void* context, rdma_cm_id*& out) noexcept = 0;
-  /// Its queue pair is gone. Waits until its events are acknowledged, which they are.
+  /// Its queue pair is gone. Waits until its events are acknowledged, which they are, and until what the kernel's connection manager has
+  /// under way for it has ended: its handlers, and a message that is being sent. Not for an answer of the peer.
   virtual void destroy_id(rdma_cm_id* id) noexcept = 0;
+  // All of these are *kernel*: they begin something, and an event tells how it ended.
   virtual int bind_address(rdma_cm_id* id, endpoint const& local) noexcept = 0;
   virtual int listen(rdma_cm_id* id, int backlog) noexcept = 0;
   virtual int resolve_address(rdma_cm_id* id, endpoint const& local, endpoint const& peer, int timeout_ms) noexcept = 0;
@@ -120,17 +131,20 @@ class api {
   /// Somebody begins to use a device, and has nothing on it any more: open_devices.hpp.
   virtual int hold_device(ibv_context* device) noexcept = 0;
   virtual void let_go_of_device(ibv_context* device, bool removed) noexcept = 0;
+  /// Kernel.
   virtual int query_device(ibv_context* device, ibv_device_attr& out) noexcept = 0;
   [[nodiscard]] virtual ibv_node_type node_type(ibv_context* device) noexcept = 0;
   [[nodiscard]] virtual char const* device_name(ibv_context* device) noexcept = 0;
   /// The port of it that an identifier was bound or resolved to.
   [[nodiscard]] virtual std::uint8_t port_of(rdma_cm_id* id) noexcept = 0;
-  /// The GIDs of all its ports: how many were written to `out`, or -errno.
+  /// Kernel. The GIDs of all its ports: how many were written to `out`, or -errno.
   virtual int query_gids(ibv_context* device, std::span<ibv_gid_entry> out) noexcept = 0;
+  /// Kernel, and so is the release.
   virtual int allocate_domain(ibv_context* device, ibv_pd*& out) noexcept = 0;
   virtual int release_domain(ibv_pd* domain) noexcept = 0;
 
   // --- what a device says by itself ------------------------------------------------------------------------------
+  /// Kernel, and so is the closing.
   virtual int open_device_events(ibv_context* device, device_events*& out) noexcept = 0;
   virtual void close_device_events(device_events* events) noexcept = 0;
   [[nodiscard]] virtual int device_events_descriptor(device_events* events) noexcept = 0;
@@ -138,11 +152,13 @@ class api {
   virtual int next_device_event(device_events* events, device_event& out) noexcept = 0;
 
   // --- completions -----------------------------------------------------------------------------------------------
+  /// Kernel, and so is the destruction.
   virtual int create_channel(ibv_context* device, ibv_comp_channel*& out) noexcept = 0;
   virtual int destroy_channel(ibv_comp_channel* channel) noexcept = 0;
   [[nodiscard]] virtual int channel_descriptor(ibv_comp_channel* channel) noexcept = 0;
+  /// Kernel.
   virtual int create_queue(ibv_context* device, int entries, void* context, ibv_comp_channel* channel, ibv_cq*& out) noexcept = 0;
-  /// Waits until as many events were acknowledged as were taken.
+  /// Kernel. Waits until as many events were acknowledged as were taken, which they are.
   virtual int destroy_queue(ibv_cq* queue) noexcept = 0;
   virtual int request_notification(ibv_cq* queue, bool solicited_only) noexcept = 0;
   /// Takes the event of one queue; `context` is that queue's. -EAGAIN: there is none.
@@ -152,23 +168,29 @@ class api {
   virtual int poll(ibv_cq* queue, std::span<ibv_wc> out) noexcept = 0;
 
   // --- queue pairs -----------------------------------------------------------------------------------------------
+  /// Kernel.
   virtual int create_queue_pair(rdma_cm_id* id, ibv_pd* domain, ibv_qp_init_attr& attributes, ibv_qp*& out) noexcept = 0;
-  /// The adapter has let go of all memory of its requests when this returns.
+  /// The adapter has let go of all memory of its requests when this returns. Waits for that: for what the adapter is just doing, not for
+  /// requests that it has not begun.
   virtual void destroy_queue_pair(rdma_cm_id* id) noexcept = 0;
+  /// Kernel.
   virtual int query_path(rdma_cm_id* id, ibv_qp* pair, pair_path& out) noexcept = 0;
-  /// How long the peer waits before it repeats what found no receive posted: a code of InfiniBand's. The pair is connected.
+  /// Kernel. How long the peer waits before it repeats what found no receive posted: a code of InfiniBand's. The pair is connected.
   virtual int set_receiver_wait(ibv_qp* pair, std::uint8_t code) noexcept = 0;
   virtual int post_send(ibv_qp* pair, ibv_send_wr* first) noexcept = 0;
   virtual int post_receive(ibv_qp* pair, ibv_recv_wr* first) noexcept = 0;
 
   // --- memory ----------------------------------------------------------------------------------------------------
+  /// Waits until all pages are there and pinned, and the adapter knows them: as long as the memory is large, longer where pages have to be
+  /// found, made empty or read from a disk first.
   virtual int register_memory(ibv_pd* domain, void* memory, std::size_t bytes, int access, ibv_mr*& out) noexcept = 0;
-  /// Peers address its first byte as `first`; soft-iWARP takes no notice and has it addressed where it lies.
+  /// Waits likewise. Peers address its first byte as `first`; soft-iWARP takes no notice and has it addressed where it lies.
   virtual int register_memory_at(ibv_pd* domain, void* memory, std::size_t bytes, std::uint64_t first, int access, ibv_mr*& out) noexcept = 0;
+  /// Waits until the adapter has forgotten it and its pages are unpinned: as long as the memory is large, but nothing has to be found.
   virtual int deregister_memory(ibv_mr* region) noexcept = 0;
-  /// A memory window of type 2: it is bound and invalidated by requests that are posted like sends. -EOPNOTSUPP: the device has none.
+  /// Kernel. A memory window of type 2: it is bound and invalidated by requests that are posted like sends. -EOPNOTSUPP: the device has none.
   virtual int allocate_window(ibv_pd* domain, ibv_mw*& out) noexcept = 0;
-  /// Of a window that is bound too; nobody reaches memory by it when this returns.
+  /// Kernel. Of a window that is bound too; nobody reaches memory by it when this returns.
   virtual int release_window(ibv_mw* window) noexcept = 0;
 };
 

@@ -517,6 +517,7 @@ class fake_api final : public verbs::api {
   }
 
   int register_memory(ibv_pd* domain, void* memory, std::size_t bytes, int access, ibv_mr*& out) noexcept override {
+    around_registration const own(fabric_);
     if (int const failed = fabric_.refused("register_memory")) return failed;
     if (fabric_.on_registered) fabric_.on_registered(bytes);
     bool const from_zero = (access & IBV_ACCESS_ZERO_BASED) != 0;
@@ -562,6 +563,18 @@ class fake_api final : public verbs::api {
     }
     outside(outside const&) = delete;
     outside& operator=(outside const&) = delete;
+    fake_fabric& fabric;
+  };
+
+  struct around_registration {
+    explicit around_registration(fake_fabric& of) noexcept : fabric(of) {
+      if (fabric.around_registration) fabric.around_registration(true);
+    }
+    ~around_registration() {
+      if (fabric.around_registration) fabric.around_registration(false);
+    }
+    around_registration(around_registration const&) = delete;
+    around_registration& operator=(around_registration const&) = delete;
     fake_fabric& fabric;
   };
 

@@ -196,6 +196,9 @@ class fake_fabric {
   std::function<void(std::vector<ibv_gid_entry>&)> on_gids;
   int gid_index = 2;  ///< that connections use
   std::function<void(std::size_t)> on_registered;  ///< so many bytes
+  /// Called by whoever calls register_memory(), at its beginning and its end. Between them nobody else may call the fake, which is for one
+  /// thread; before the beginning returns everybody may.
+  std::function<void(bool begins)> around_registration;
   /// Connections that the rules ended: a message found no receive, or the accepting end spoke first.
   std::uint64_t unreceived = 0, spoke_first = 0;
   /// Regions that were deregistered while a request still used them.

@@ -17,6 +17,8 @@ class verbs_region final : public region_core {
 
   /// 0 or -errno.
   [[nodiscard]] int open(int access_flags) noexcept;
+  /// Somebody else registered it. Null: nobody did.
+  void take(ibv_mr* registered) noexcept { native_ = registered; }
   [[nodiscard]] verbs::device& device() const noexcept { return device_; }
   [[nodiscard]] ibv_mr* native() const noexcept { return native_; }
   [[nodiscard]] std::uint32_t local_key() const noexcept { return native_->lkey; }

@@ -3,6 +3,10 @@
 
 #include "transports/verbs/frame_slots.hpp"
 #include "transports/verbs/verbs_region.hpp"
+#include "verbs/pages.hpp"
+#include "verbs/registration_thread.hpp"
+
+#include <rdsco/this_task.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +16,9 @@ namespace rdsco::detail {
 namespace {
 
 constexpr int backlog = 128;
+
+// Of memory that is being registered, in one turn of the loop: a millisecond or so, as everybody else's share.
+constexpr std::size_t pages_of_a_turn = 2u << 20;
 
 // Nothing of a connection is made yet, so no limit of locked memory is met.
 std::error_code open_error(int answer) noexcept { return answer == -ENOMEM ? errc::out_of_memory : setup_error(answer); }
@@ -298,13 +305,73 @@ bool verbs_transport::windows_at(local_host const& host) noexcept {
   return on != nullptr && on->has_windows();
 }
 
+/// Memory is being registered on a device, which stays meanwhile, as the node does.
+class verbs_transport::registration_under_way {
+ public:
+  registration_under_way(verbs_transport& by, verbs::device& on) noexcept : by_(by), on_(on) {
+    on_.use();
+    ++by_.registrations_;
+  }
+  registration_under_way(registration_under_way const&) = delete;
+  registration_under_way& operator=(registration_under_way const&) = delete;
+  ~registration_under_way() {
+    by_.put(on_);
+    if (--by_.registrations_ == 0) by_.changed_.raise(1);
+  }
+
+ private:
+  verbs_transport& by_;
+  verbs::device& on_;
+};
+
+/// Why memory is not to be registered after all, while it is.
+errc verbs_transport::pointless(verbs::device const& on, bool stopped) const noexcept {
+  if (closing_) return errc::closed;
+  if (on.removed()) return errc::no_device;
+  return stopped ? errc::canceled : errc();
+}
+
+// To find a page costs the kernel more than to pin it, and it finds them all in one call.
+task<errc> verbs_transport::populate(verbs::device const& on, mutable_buffer memory) {
+  event_signal turn(node.where);
+  for (std::size_t at = 0; at < memory.size(); at += pages_of_a_turn) {
+    bool const stopped = co_await this_task::stop_requested();
+    if (errc const why = pointless(on, stopped); why != errc()) co_return why;
+    verbs::populate(memory.subspan(at, std::min(pages_of_a_turn, memory.size() - at)));
+    co_await turn.next_turn();
+  }
+  co_return errc();
+}
+
 task<result<region_core*>> verbs_transport::register_memory(local_host& host, mutable_buffer memory) {
   verbs::device* const on = device_at(host);
   if (on == nullptr) co_return errc::no_device;
+  registration_under_way const held(*this, *on);
   auto made = std::make_unique<verbs_region>(host, memory, *api_, *on);
   int const sink = can_.read_sink_needs_remote_write ? IBV_ACCESS_REMOTE_WRITE : 0;
   int const windows = on->has_windows() ? IBV_ACCESS_MW_BIND : 0;
-  if (int const failed = made->open(IBV_ACCESS_LOCAL_WRITE | windows | sink)) co_return setup_error(failed);
+  int const access_flags = IBV_ACCESS_LOCAL_WRITE | windows | sink;
+  bool const large = memory.size() > pages_of_a_turn;
+  int failed = 0;
+  if (large && node.options.verbs.registration_thread) {
+    verbs::registration_thread call(*api_, node.where, on->domain(), memory, access_flags);
+    failed = co_await call;
+    made->take(call.made());
+    // Who gets no thread is told what a thread lacks.
+    if (failed == -EAGAIN) co_return errc::out_of_memory;
+  } else {
+    if (large) {
+      auto populating = populate(*on, memory);
+      if (errc const why = co_await std::move(populating); why != errc()) co_return why;
+    }
+    failed = made->open(access_flags);
+  }
+  bool const stopped = co_await this_task::stop_requested();
+  if (errc const why = pointless(*on, stopped); why != errc()) {
+    made->close();
+    co_return why;
+  }
+  if (failed != 0) co_return setup_error(failed);
   co_return made.release();
 }
 
@@ -329,6 +396,7 @@ task<> verbs_transport::close() {
   for (auto& each : listeners_) each->close();
   for (connection* const each : connections_) each->by->stop();
   co_await actors_.join();
+  while (registrations_ != 0) static_cast<void>(co_await changed_.next());
   close_regions(nullptr);
   co_await end_watches();
 }

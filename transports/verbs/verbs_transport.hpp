@@ -112,6 +112,9 @@ class verbs_transport : public transport, public verbs::device_user {
  private:
   [[nodiscard]] verbs::device* device_at(local_host const& host) noexcept;
   void close_regions(verbs::device const* on) noexcept;
+  class registration_under_way;
+  [[nodiscard]] errc pointless(verbs::device const& on, bool stopped) const noexcept;
+  [[nodiscard]] task<errc> populate(verbs::device const& on, mutable_buffer memory);
 
   class listener;
   struct retry_timer : timer {
@@ -134,7 +137,7 @@ class verbs_transport : public transport, public verbs::device_user {
 
   std::unique_ptr<verbs::api> api_;
   fabric_capabilities const can_;
-  event_signal changed_;  // a watch ended, a device was let go of, or it is time to listen again
+  event_signal changed_;  // a watch ended, a device was let go of, nothing is being registered, or it is time to listen again
   retry_timer retry_;
   verbs::event_channel manager_;
   bool manager_open_ = false;
@@ -143,6 +146,7 @@ class verbs_transport : public transport, public verbs::device_user {
   std::vector<std::unique_ptr<verbs::device>> devices_;
   std::vector<std::unique_ptr<listener>> listeners_;
   std::vector<connection*> connections_;
+  std::size_t registrations_ = 0;  // under way
   task_group actors_;
 };
 
