@@ -146,3 +146,14 @@ TEMPLATE_TEST_CASE("a reader that stops: its port is congested, reading stops, a
   group.spawn(receive_all(w.into, count));
   block_on(w.where, joined(group));
 }
+
+TEMPLATE_TEST_CASE("that a port in the second half of the map is congested is told, and of no other", "", fake_ib, fake_iwarp) {
+  socket_options small;
+  small.receive_buffer = 10'000;
+  two_on<TestType> w;
+  rdsco::socket const high = bound(w.far, "10.0.0.2", 40'000, small);
+  rdsco::socket const low = bound(w.far, "10.0.0.2", 40'000 - 32'768);
+  REQUIRE(!w.from.try_send_to(pattern(0, 20'000), high.local()));
+  w.wait_until([&] { return w.from.try_send_to(pattern(1, 0), high.local()) == errc::congested; });
+  CHECK(!w.from.try_send_to(pattern(2, 0), low.local()));
+}

@@ -470,7 +470,7 @@ class fake_api final : public verbs::api {
   }
   void destroy_queue_pair(rdma_cm_id* id) noexcept override {
     auto* const ending = std::exchange(static_cast<fake_id*>(id)->pair, nullptr);
-    fabric_.memory_.let_go(*ending);
+    fabric_.left_bound += fabric_.memory_.let_go(*ending);
     destroy(ending);
   }
   int query_path(rdma_cm_id* id, ibv_qp*, verbs::pair_path& out) noexcept override {

@@ -203,6 +203,8 @@ class fake_fabric {
   std::uint64_t unreceived = 0, spoke_first = 0;
   /// Regions that were deregistered while a request still used them.
   std::uint64_t pulled_away = 0;
+  /// Windows that were bound to a queue pair when it ended: soft-RoCE would keep the pair.
+  std::uint64_t left_bound = 0;
   std::vector<std::uint8_t> receiver_waits;  ///< codes, one of each end that set it
 
   ibv_node_type const node_type;

@@ -128,9 +128,14 @@ bool fake_memory::invalidate(fake_pair const& by, std::uint32_t key) noexcept {
   return true;
 }
 
-void fake_memory::let_go(fake_pair const& ending) noexcept {
-  for (fake_window* const each : windows_)
-    if (each->pair == &ending) unbind(*each);
+std::size_t fake_memory::let_go(fake_pair const& ending) noexcept {
+  std::size_t bound = 0;
+  for (fake_window* const each : windows_) {
+    if (each->pair != &ending) continue;
+    unbind(*each);
+    ++bound;
+  }
+  return bound;
 }
 
 void fake_memory::unbind(fake_window& which) noexcept {

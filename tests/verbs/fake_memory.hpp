@@ -61,8 +61,8 @@ class fake_memory {
   [[nodiscard]] bool bind(fake_pair& by, fake_binding const& wanted) noexcept;
   /// Whether that was the key of a window of the pair's domain.
   [[nodiscard]] bool invalidate(fake_pair const& by, std::uint32_t key) noexcept;
-  /// Windows of a pair are free when it is gone.
-  void let_go(fake_pair const& ending) noexcept;
+  /// Windows of a pair are free when it is gone. How many that were.
+  std::size_t let_go(fake_pair const& ending) noexcept;
 
  private:
   [[nodiscard]] std::uint32_t next_key() noexcept { return last_key_ += 0x100; }

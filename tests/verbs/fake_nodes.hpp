@@ -36,7 +36,7 @@ using fake_ib = on_fake<ib, detail::ib_fabric>;
 using fake_iwarp = on_fake<iwarp, detail::iwarp_fabric>;
 
 /// Two hosts on one fabric, both nodes on one loop. Neither does what ends a connection on that fabric, nor lets go of memory that an
-/// adapter has.
+/// adapter has, nor of a queue pair that a window is bound to.
 class two_on_fabric {
   using owning = void (*)(node_options& options, address const& at);
   owning own_;
@@ -68,6 +68,7 @@ class two_on_fabric {
     REQUIRE(fabric.unreceived == 0);
     REQUIRE(fabric.spoke_first == 0);
     REQUIRE(fabric.pulled_away == 0);
+    REQUIRE(fabric.left_bound == 0);
     current_fabric = nullptr;
   }
   two_on_fabric(two_on_fabric const&) = delete;
