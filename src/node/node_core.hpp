@@ -73,6 +73,7 @@ class node_core {
   [[nodiscard]] std::string to_json();
   [[nodiscard]] std::uint64_t sequence_mark() const noexcept;
   [[nodiscard]] std::uint64_t next_socket_id() noexcept { return ++last_socket_id_; }
+  [[nodiscard]] std::uint32_t next_epoch() noexcept { return ++last_epoch_; }
 
   loop& where;
   node_options const options;
@@ -100,6 +101,7 @@ class node_core {
   std::uint64_t const first_sequence_;
   std::size_t sockets_ = 0;
   std::uint64_t last_socket_id_ = 0;
+  std::uint32_t last_epoch_ = 0;
   bool open_ = false;
   bool closing_ = false;
   event closed_;  // the closing has ended

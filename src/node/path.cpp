@@ -3,6 +3,7 @@
 
 #include "node/carrier.hpp"
 #include "node/connection.hpp"
+#include "node/node_core.hpp"
 #include "node/offer_core.hpp"
 #include "node/ports.hpp"
 #include "node/socket_core.hpp"
@@ -27,7 +28,8 @@ bool repeatable(datagram const& one) noexcept { return !is_inquiry(one) && !one.
 
 }  // namespace
 
-path::path(connection& owns, std::uint64_t first_sequence) noexcept : owner(owns), numbers(first_sequence) {}
+path::path(connection& owns, std::uint64_t first_sequence) noexcept
+    : owner(owns), epoch(owns.node.next_epoch()), numbers(first_sequence) {}
 
 path::~path() { assert(unsent_.empty() && unacknowledged_.empty()); }
 
@@ -189,7 +191,7 @@ void path::announce(datagram* probe) noexcept {
 }
 
 void path::reset() noexcept {
-  ++epoch;
+  epoch = owner.node.next_epoch();
   budget.rearm();
   owed_ = {};
   pong = {};

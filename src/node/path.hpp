@@ -120,8 +120,9 @@ class path {
   // --- state -----------------------------------------------------------------------------------------------------
   connection& owner;
   carrier* carried_by = nullptr;
-  /// Counts connections: what a peer offered on one is nothing on the next.
-  std::uint32_t epoch = 1;
+  /// Tells the connections of a node apart, of all its paths: memory that was offered on one is nothing on another. What is reached by
+  /// copying has none.
+  std::uint32_t epoch;
   protocol::path_state_machine state;
   protocol::receive_sequence received;
   protocol::transmit_sequence numbers;

@@ -104,7 +104,7 @@ inline task<> parts_are_gathered_and_scattered(remote_ends ends) {
   co_await lent.offer(ends);
   auto data = pattern(3, 300);
   region const local = co_await local_memory(ends.user, data);
-  std::vector<region_slice> const parts{local.slice(200, 100), local.slice(0, 50), local.slice(50, 1)};
+  std::vector<region_slice> const parts{local.slice(7, 0), local.slice(200, 100), local.slice(0, 50), local.slice(3, 0), local.slice(50, 1)};
   auto const wrote = co_await with_timeout(patience, ends.user.rdma_write(parts, lent.remote, 10));
   REQUIRE(!wrote.ec);
   REQUIRE((co_await with_timeout(patience, ends.owner.receive())).data.size() == 0);

@@ -27,6 +27,18 @@ task<> used_by_one_operation(remote_ends ends) {
   REQUIRE(!(co_await with_timeout(patience, lent.offered.withdraw())).ec);
 }
 
+task<> used_by_another(remote_ends ends, rdsco::socket& other) {
+  REQUIRE(!(co_await with_timeout(patience, other.send_to("hello", ends.owner.local(), until::acknowledged))).ec);
+  static_cast<void>(co_await with_timeout(patience, ends.owner.receive()));
+  lent_memory lent(100);
+  co_await lent.offer(ends);
+  auto data = pattern(3, 100);
+  region const local = co_await local_memory(other, data);
+  REQUIRE((co_await with_timeout(patience, other.rdma_write(local.all(), lent.remote))).ec == errc::stale_offer);
+  REQUIRE(!(co_await with_timeout(patience, ends.user.rdma_write(local.all(), lent.remote))).ec);
+  static_cast<void>(co_await with_timeout(patience, ends.owner.receive()));
+}
+
 task<> no_atomics(remote_ends ends) {
   lent_memory lent(64);
   co_await lent.offer(ends);
@@ -113,4 +125,13 @@ TEMPLATE_TEST_CASE("verbs: where adapters cannot end a window by a send its owne
   w.run(used_by_one_operation);
   CHECK(w.near.counters().conn_reset == 0);
   CHECK(w.far.counters().conn_reset == 0);
+}
+
+// It may be counted there as on its own, and its key would end that connection.
+TEMPLATE_TEST_CASE("verbs: memory offered on one connection is not used on another to the same peer", "", ib_windows, ib_slots) {
+  two_with_memory<TestType> w;
+  rdsco::socket other = bound(w.near, "10.0.0.1", 4001);
+  REQUIRE(!other.set_type_of_service(5));
+  block_on(w.where, used_by_another(w.ends(), other));
+  CHECK(w.near.counters().conn_reset == 0);
 }

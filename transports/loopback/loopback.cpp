@@ -18,6 +18,7 @@ class loopback_carrier final : public carrier {
  public:
   loopback_carrier(connection& by, direct_memory& memory) noexcept : by_(by), to_(*by.node.host(by.key.peer)), memory_(memory) {
     by_.share_peer_map(&to_.congested);
+    by_.lane.epoch = 0;
   }
 
   void work_queued() noexcept override {
@@ -84,7 +85,6 @@ class loopback_carrier final : public carrier {
       one.offered->delivered = true;
       one.drop_offer();
     }
-    one.epoch = by_.lane.epoch;
     auto const told = remote_extensions(one.extensions);
     connection* const back = by_.node.find({by_.key.peer, by_.key.local, by_.key.type_of_service});
     if (told.used && back != nullptr && one.kind == datagram_kind::data) back->offer_used(*told.used);

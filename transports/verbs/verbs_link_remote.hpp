@@ -88,6 +88,8 @@ std::uint64_t verbs_link<Fabric>::put_piece(remote_work& work) noexcept {
       return request.wr_id;
     }
   }
+  // A request of no bytes means as many as can be to some adapters.
+  while (work.local[work.slice].size() == 0) ++work.slice;
   region_slice const& from = work.local[work.slice];
   std::size_t const bytes = std::min(from.size() - work.slice_at, piece_bytes_max);
   request.sg_list->addr = reinterpret_cast<std::uintptr_t>(from.data() + work.slice_at);
