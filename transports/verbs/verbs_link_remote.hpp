@@ -133,11 +133,11 @@ void verbs_link<Fabric>::let_go(remote_work& work) noexcept {
   work.let_go(work);
 }
 
-// A request that failed says why its operation did; those behind it are flushed, and say nothing.
+// A request that failed says why its operation did, or that the peer is out of reach; those behind it are flushed, and say nothing.
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::request_failed(std::uint64_t number, ibv_wc_status status) noexcept {
+  if (status == IBV_WC_WR_FLUSH_ERR || status == IBV_WC_RETRY_EXC_ERR || status == IBV_WC_RNR_RETRY_EXC_ERR) return;
   keys_.failed(by_, number);
-  if (status == IBV_WC_WR_FLUSH_ERR) return;
   for (remote_work& each : working_)
     if (each.first_request <= number && number <= each.last_request)
       each.failure = status == IBV_WC_REM_ACCESS_ERR ? errc::remote_access : errc::remote_failed;
