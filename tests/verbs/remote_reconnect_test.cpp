@@ -125,6 +125,23 @@ TEMPLATE_TEST_CASE("verbs: an offer that the peer knew dies with the connection 
   again.can_be_used();
 }
 
+TEMPLATE_TEST_CASE("verbs: an offer that the peer knew, and could not say so, dies likewise", "", EVERY_WAY) {
+  lent_across<TestType> w;
+  offered_again<TestType> again(w);
+  w.fabric.hold_sends(w.near_host(), true);
+  again.send();
+  // It came; of its acknowledgement the next connection speaks.
+  block_on(w.where, next_offer(w.ends(), again.remote));
+  w.fabric.break_connections(w.near_host(), w.far_host());
+  REQUIRE(comes_true(w.where, [&] { return w.near.counters().conn_reset == 1; }));
+  w.fabric.hold_sends(w.near_host(), false);
+  exchange(w, 1);
+  block_on(w.where, joined(again.works));
+  CHECK(!again.sent.how);
+  is_over_where_keys_die(w, again.made);
+  CHECK(block_on(w.where, carry_out(operation::write, w.from, w.local.all(), again.remote)).ec == errc::stale_offer);
+}
+
 TEMPLATE_TEST_CASE("verbs: operations under way when the connection breaks are dropped, and sent nowhere again", "", EVERY_WAY) {
   for (ibv_wc_status const status : {IBV_WC_RETRY_EXC_ERR, IBV_WC_RNR_RETRY_EXC_ERR, IBV_WC_WR_FLUSH_ERR}) {
     for (bool const held : {false, true}) {

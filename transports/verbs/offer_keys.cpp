@@ -120,6 +120,14 @@ void windows::connection_gone(connection& by) noexcept {
   }
 }
 
+// What it knew of an earlier one it will not be told again.
+void windows::told_of_earlier(connection& by) noexcept {
+  for (auto at = by.offers.begin(); at != by.offers.end();) {
+    offer_core& one = *at++;
+    if (one.open() && one.delivered && one.held == nullptr) one.end(errc::stale_offer);
+  }
+}
+
 // Whether it is bound, and to what, nobody knows any more.
 void windows::forget(offer_core& one) noexcept {
   if (one.held != nullptr) region_of(one).device().windows().destroy(static_cast<ibv_mw*>(std::exchange(one.held, nullptr)));

@@ -45,6 +45,8 @@ class offer_keys<registration::fastreg> {
   void failed(connection& by, std::uint64_t request) noexcept;
   /// Nothing of the connection is left on the adapter.
   void connection_gone(connection& by) noexcept;
+  /// The peer said of earlier connections what had arrived on them.
+  void told_of_earlier(connection& by) noexcept;
 
  private:
   void forget(offer_core& one) noexcept;
@@ -75,6 +77,7 @@ class offer_keys<registration::fmr> {
   void completed(std::uint64_t) noexcept {}
   void failed(connection&, std::uint64_t) noexcept {}
   void connection_gone(connection&) noexcept {}
+  void told_of_earlier(connection&) noexcept {}
 };
 
 }  // namespace rdsco::detail

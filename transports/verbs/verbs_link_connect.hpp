@@ -366,7 +366,7 @@ template <verbs_fabric Fabric>
 bool verbs_link<Fabric>::take_acknowledgement(verbs_acknowledgement const& earlier) noexcept {
   asked_life_ = earlier.peer_life;
   if (earlier.number == 0 || earlier.of_life != protocol::life_of(by_.node.generation)) return true;
-  if (by_.lane.acknowledged_earlier(earlier.number, by_.node.counted.rdsco_retired_by_ack)) return true;
+  if (by_.lane.acknowledged_earlier(earlier.number, by_.node.counted.rdsco_retired_by_ack)) return keys_.told_of_earlier(by_), true;
   ++by_.node.counted.rdsco_ack_future;
   return false;
 }
