@@ -66,7 +66,8 @@ void connection::settle_overdraft(datagram const& one) noexcept {
 void connection::offer_used(std::uint32_t remote_key) noexcept {
   for (auto at = offers.begin(); at != offers.end();) {
     offer_core& one = *at++;
-    if (one.open() && one.terms.use_once && one.key == remote_key) return one.end({});
+    // Without something that its carrier has for it, it has no key.
+    if (one.open() && one.terms.use_once && one.held != nullptr && one.key == remote_key) return one.end({});
   }
 }
 
