@@ -525,6 +525,7 @@ class fake_api final : public verbs::api {
   }
   int register_memory_at(ibv_pd* domain, void* memory, std::size_t bytes, std::uint64_t first, int access, ibv_mr*& out) noexcept override {
     if (int const failed = fabric_.refused("register_memory_at")) return failed;
+    if (fabric_.on_registered) fabric_.on_registered(bytes);
     std::uint64_t const here = reinterpret_cast<std::uintptr_t>(memory);
     return make_region(domain, memory, bytes, fabric_.rules.chosen_addresses ? first : here, access, out);
   }
