@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Could go wrong: a call of the adapter fails in the middle of registering, offering, operating, withdrawing or closing, and something
-// stays behind, hangs, or cannot be done again.
-// Forced by: the same scenario again and again, in each run the next call failing, until a run gets through without reaching it.
+// Could go wrong: a call of the adapter fails in the middle of registering, offering, operating, withdrawing or closing, or the node's
+// memory is at its end, and something stays behind, hangs, or cannot be done again.
+// Forced by: the same scenario again and again, in each run the next call failing, until a run gets through without reaching it; and
+// offers and operations until there is no memory for another.
 
+#include "support/refusing_memory.hpp"
 #include "verbs/remote_nodes.hpp"
 
 namespace {
@@ -155,4 +157,81 @@ TEMPLATE_TEST_CASE("verbs: every poll of a scenario with remote memory fails onc
     points = point;
   }
   CHECK(points >= 4);
+}
+
+namespace {
+
+template <class How>
+struct two_short_of_memory {
+  fake_fabric fabric{How::transport::node_type};
+  refusing_memory memory;
+  loop where{loop_options(), seams()};
+  node near = open_at("10.0.0.1"), far = open_at("10.0.0.2");
+  rdsco::socket from = bound(near, "10.0.0.1", 4000), into = bound(far, "10.0.0.2", 5000);
+
+  two_short_of_memory() = default;
+  ~two_short_of_memory() {
+    near = node();
+    far = node();
+    CHECK(fabric.alive() == 0);
+    CHECK(fabric.pulled_away == 0);
+    current_fabric = nullptr;
+  }
+  two_short_of_memory(two_short_of_memory const&) = delete;
+  two_short_of_memory& operator=(two_short_of_memory const&) = delete;
+
+ private:
+  detail::seams seams() {
+    detail::seams made;
+    made.memory = &memory;
+    return made;
+  }
+  node open_at(std::string_view host) {
+    current_fabric = &fabric;
+    fabric.rules.windows = How::windows;
+    node_options options;
+    options.own<typename How::transport>(at(host)).allow(net("10.0.0.0/24"));
+    options.verbs = quick();
+    return test::open(where, options);
+  }
+};
+
+task<result<memory_offer>> offer_of(region& own, address peer) { co_return co_await own.offer(peer, 0, own.size()); }
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("verbs: without memory nothing more is offered or done, and nothing is lost", "", EVERY_WAY) {
+  two_short_of_memory<TestType> w;
+  remote_ends const ends(w.into, w.from, two_with_memory<TestType>::told);
+  std::vector<std::byte> data(100);
+  lent_memory lent(100);
+  block_on(w.where, lent.offer(ends));
+  region const local = block_on(w.where, local_memory(w.from, data));
+  w.memory.largest = 0;
+  w.fabric.hold_sends(at("10.0.0.1"), true);
+  std::vector<memory_offer> offers;
+  std::error_code refused;
+  while (!refused && offers.size() < 100'000) {
+    auto made = block_on(w.where, offer_of(lent.own, at("10.0.0.1")));
+    refused = made.ec;
+    if (!refused) offers.push_back(std::move(made.data));
+  }
+  CHECK(refused == errc::out_of_memory);
+  std::vector<under_way> done(1000);
+  task_group works(w.where);
+  for (under_way& each : done) works.spawn(noted(carry_out(operation::write, w.from, local.all(), lent.remote), each));
+  turn(w.where, 10);
+  CHECK(done.back().how == errc::limit_reached);
+  CHECK_FALSE(done.front().ended);
+  w.memory.largest = ~std::size_t{0};
+  w.fabric.hold_sends(at("10.0.0.1"), false);
+  block_on(w.where, joined(works));
+  std::size_t went_well = 0;
+  for (under_way const& each : done) {
+    went_well += !each.how;
+    CHECK((!each.how || each.how == errc::limit_reached));
+  }
+  offers.clear();
+  for (std::size_t each = 0; each < went_well; ++each) REQUIRE(!block_on(w.where, next_of(w.into)).ec);
+  block_on(w.where, all_is_well_again(ends));
 }
