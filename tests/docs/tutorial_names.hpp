@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
-// What the text around the tutorial's pieces of code speaks of.
+// What the text around the pieces of code of the tutorial, and of other pages, speaks of.
 
 #include <rdsco/block_on.hpp>
 #include <rdsco/node.hpp>
@@ -28,6 +28,7 @@ struct tutorial_names {
   rdsco::endpoint peer;
   std::string payload;
   std::array<std::byte, 1500> buffer;
+  std::array<std::byte, 8192> memory;
   int epoll;
   epoll_event* events;
   int count;
