@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Runs one of the samples as its first lines say:
-run_samples.py DIRECTORY-OF-PROGRAMS echo|timeout|fan_in|foreign_epoll|demo|demo_killed_server.
+run_samples.py DIRECTORY-OF-PROGRAMS echo|timeout|fan_in|foreign_epoll|put_get|send_file|demo|demo_killed_server.
 """
 import contextlib
 import os
 import pty
+import random
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 
 PATIENCE = 60
 # Tests that run at the same time have TCP ports of their own.
@@ -65,6 +67,28 @@ def foreign_epoll():
         expect(run("foreign_epoll", "127.0.0.1", "127.0.0.2", TCP_PORT, text="one\ntwo\n"), 0, "answer: one\nanswer: two\n")
 
 
+def put_get():
+    expect(run("put_get/put_get", "loopback"), 0, "apple: yellow\npear: green\nplum: nothing\nthe server heard of 3 puts\n")
+    assert run("put_get/put_get", "carrier_pigeon", "serve", "127.0.0.1", "127.0.0.0/8").returncode == 1
+    assert run("put_get/put_get").returncode == 2
+
+
+def send_file():
+    """The bytes are the same, the file that was sent is as it was, and one that is not there is said to be missing."""
+    with tempfile.TemporaryDirectory() as directory:
+        source, sink = os.path.join(directory, "source"), os.path.join(directory, "sink")
+        content = random.Random(7).randbytes(5_000_001)
+        with open(source, "wb") as file:
+            file.write(content)
+        expect(run("send_file/send_file", "loopback", source, sink), 0, "received 5000001 bytes\n")
+        for path in (source, sink):
+            with open(path, "rb") as file:
+                assert file.read() == content, path
+        missing = run("send_file/send_file", "loopback", os.path.join(directory, "missing"), sink)
+        assert missing.returncode == 1 and "missing" in missing.stderr, missing
+    assert run("send_file/send_file", "loopback").returncode == 2
+
+
 def demo():
     """Well, and into a pipe: the table, and not one carriage return."""
     done = subprocess.run([program("demo/rdsco_demo"), "--seconds", "2"], capture_output=True, timeout=PATIENCE)
@@ -112,4 +136,4 @@ def demo_killed_server():
 
 
 if __name__ == "__main__":
-    {each.__name__: each for each in (echo, timeout, fan_in, foreign_epoll, demo, demo_killed_server)}[sys.argv[2]]()
+    {each.__name__: each for each in (echo, timeout, fan_in, foreign_epoll, put_get, send_file, demo, demo_killed_server)}[sys.argv[2]]()
