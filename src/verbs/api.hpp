@@ -108,7 +108,8 @@ class api {
   /// Its queue pair is gone. Waits until its events are acknowledged, which they are, and until what the kernel's connection manager has
   /// under way for it has ended: its handlers, and a message that is being sent. Not for an answer of the peer.
   virtual void destroy_id(rdma_cm_id* id) noexcept = 0;
-  // All of these are *kernel*: they begin something, and an event tells how it ended.
+  // All of these are *kernel*: they begin something, and an event tells how it ended. But soft-iWARP connects in connect(), and waits there for
+  // as long as TCP does.
   virtual int bind_address(rdma_cm_id* id, endpoint const& local) noexcept = 0;
   virtual int listen(rdma_cm_id* id, int backlog) noexcept = 0;
   virtual int resolve_address(rdma_cm_id* id, endpoint const& local, endpoint const& peer, int timeout_ms) noexcept = 0;
