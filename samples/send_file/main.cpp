@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Sends a file without copying it: its memory is registered, and the adapter writes it into the memory of the other host's file.
+// Sends a file of which no program copies a byte: its memory is registered, and the adapter writes it into the memory of the other host's
+// file.
 //
 //   send_file loopback FROM TO                          both ends in one process, to see it work anywhere
 //   send_file ib|iwarp receive ADDRESS NETWORK TO       NETWORK: who may send, such as 10.0.0.0/24; TO is best on /dev/shm

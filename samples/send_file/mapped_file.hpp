@@ -15,7 +15,8 @@
 /// A file as memory. Empty files are not.
 class mapped_file {
  public:
-  /// As it is. Adapters want memory that may be written, so it is mapped privately: nothing that happens to it reaches the file.
+  /// As it is. Adapters want memory that may be written, so it is mapped privately: nothing that happens to it reaches the file, and
+  /// registering it makes the kernel's own copy of each page. A shared mapping would save that, where shared ones are permitted: below.
   [[nodiscard]] static mapped_file to_read(std::string const& path) { return mapped_file(path, O_RDONLY, 0); }
   /// Made with so many bytes, which are the file's own pages. For adapters, /dev/shm and hugetlbfs permit that; since Linux 6.5 file
   /// systems on disks do not, and the memory cannot be registered.

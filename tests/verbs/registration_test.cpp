@@ -221,6 +221,7 @@ TEST_CASE("registration: an adapter that is pulled out is let go of when the thr
   w.wait_until([&] { return at.somebody_waits(); });
   w.fabric.remove_device(w.from.local().host);
   w.wait_until([&] { return w.near.counters().rdsco_verbs_device_removed == 1; });
+  for (int i = 0; i < 3; ++i) block_on(w.where, exchange(w.into, w.into));
   CHECK_FALSE(one.over);
   CHECK(w.fabric.alive_on(w.from.local().host) != 0);
   at.let_through();
