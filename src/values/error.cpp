@@ -62,7 +62,7 @@ constexpr std::array explanations{
     explanation{errc::device_not_permitted, std::errc::permission_denied,
                 "this user may not use RDMA adapters: give it read and write access to /dev/infiniband/rdma_cm and /dev/infiniband/uverbs*"},
     explanation{errc::locked_memory_limit, std::errc::not_enough_memory,
-                "the adapter may not have the memory of a connection: raise the limit of locked memory (ulimit -l, LimitMEMLOCK= of a "
+                "the adapter may not have so much memory: raise the limit of locked memory (ulimit -l, LimitMEMLOCK= of a "
                 "service), or lower verbs.receives and verbs.sends; each of these takes 4160 bytes a connection, by default 1560 KiB in all"},
     explanation{errc::stale_offer, std::errc::not_connected,
                 "stale offer: the connection on which that memory was offered is gone, or the offer is over; have it offered again"},

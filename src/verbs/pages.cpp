@@ -38,11 +38,13 @@ void populate(std::span<std::byte> memory) noexcept {
   static_cast<void>(::madvise(first, static_cast<std::size_t>(memory.data() + memory.size() - first), populate_write));
 }
 
-// A write that changes nothing, and takes back nothing that another thread writes at the same time.
+// A write that changes nothing, and takes back nothing that another thread writes at the same time. Compilers make a read of it where
+// they know that it changes nothing.
 void touch(std::span<std::byte> memory) noexcept {
+  unsigned char const volatile nothing = 0;
   std::byte* const end = memory.data() + memory.size();
   for (std::byte* at = memory.data(); at < end; at = page_of(at) + page_bytes())
-    std::atomic_ref(reinterpret_cast<unsigned char&>(*at)).fetch_or(0, std::memory_order_relaxed);
+    std::atomic_ref(reinterpret_cast<unsigned char&>(*at)).fetch_or(nothing, std::memory_order_relaxed);
 }
 
 }  // namespace rdsco::verbs
