@@ -166,3 +166,34 @@ TEST_CASE("iWARP: what is held back for a reader does not hold up the other dire
   block_on(w.where, receive_one(w.into, 0, 1u << 20));
   block_on(w.where, receive_one(other, 1, 100'000));
 }
+
+TEST_CASE("iWARP: a side that reads nothing more, whoever owes it what, still hears that its own messages arrived") {
+  // In a ring of so many a slot that comes free does not make a posting worth a call.
+  verbs_options tuning;
+  tuning.receives = 16;
+  tuning.sends = 3;
+  two_on<fake_iwarp> w(tuning);
+  node_options little;
+  little.own<fake_iwarp>(at("10.0.0.3")).allow(net("10.0.0.0/24"));
+  little.verbs = tuning;
+  little.limits.message_bytes = 1u << 16;
+  little.limits.memory_bytes = 2u << 20;
+  node full = test::open(w.where, little);
+  {
+    // More than the share of its memory that one peer may have; then as many frames as it has receives, all but one.
+    rdsco::socket other = bound(full, "10.0.0.3", 5000);
+    constexpr std::uint64_t count = 20;
+    constexpr std::size_t bytes = 60'000;
+    for (std::uint64_t index = 0; index < count; ++index) REQUIRE(!w.from.try_send_to(pattern(index, bytes), other.local()));
+    w.wait_until([&] {
+      auto const rows = w.near.tables().ib_connections;
+      return full.counters().rdsco_reading_stopped_share == 1 && rows.size() == 1 && rows[0].credits == 1;
+    });
+    task_group group(w.where);
+    group.spawn(send_many(other, w.from.local(), 40));
+    group.spawn(receive_many(w.from, 40));
+    block_on(w.where, joined(group));
+    for (std::uint64_t index = 0; index < count; ++index) block_on(w.where, receive_one(other, index, bytes));
+  }
+  block_on(w.where, [](node& ending) -> task<> { co_await ending.close(); }(full));
+}

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -54,13 +55,14 @@ struct adapter {
 }  // namespace
 
 TEST_CASE("a removed adapter is closed with its last user, whoever of them heard of the removal") {
-  for (int first_heard = 0; first_heard < 2; ++first_heard) {
+  for (auto const& [first_heard, last_heard] : {std::pair(false, true), std::pair(true, false), std::pair(true, true)}) {
+    INFO("the first: " << first_heard << ", the last: " << last_heard);
     adapter one;
     REQUIRE(hold_device(&one.native) == 0);
     REQUIRE(hold_device(&one.native) == 0);
-    let_go_of_device(&one.native, first_heard == 1);
+    let_go_of_device(&one.native, first_heard);
     CHECK(one.held());
-    let_go_of_device(&one.native, true);
+    let_go_of_device(&one.native, last_heard);
     CHECK(!one.held());
     CHECK(one.numbers_taken());
   }
