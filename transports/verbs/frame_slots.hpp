@@ -20,10 +20,14 @@ class frame_slots {
 
   /// 0 or -errno.
   [[nodiscard]] int open(ibv_pd* domain, std::uint32_t count, int access) noexcept {
-    count_ = count;
-    return memory_.open(domain, slot_bytes * count, access);
+    int const failed = memory_.open(domain, slot_bytes * count, access);
+    count_ = failed == 0 ? count : 0;
+    return failed;
   }
-  void close() noexcept { memory_.close(); }
+  void close() noexcept {
+    memory_.close();
+    count_ = 0;
+  }
 
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
   [[nodiscard]] std::byte* at(std::uint32_t slot) const noexcept { return memory_.data() + slot_bytes * slot; }

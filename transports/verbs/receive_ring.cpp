@@ -21,6 +21,7 @@ int receive_ring::open(ibv_pd* domain, std::uint32_t count) {
 }
 
 void receive_ring::close() noexcept {
+  for (std::uint32_t slot = 0; slot < slots_.count(); ++slot) arrived(slot);
   slots_.close();
   free_.clear();
 }
@@ -37,6 +38,7 @@ int receive_ring::post(ibv_qp* pair) noexcept {
     requests_[at].num_sge = 1;
     if (at != 0) requests_[at - 1].next = &requests_[at];
   }
+  for (std::uint32_t const slot : free_) verbs::poison(slots_.at(slot), frame_slots::frame_bytes_max);
   int const failed = api_.post_receive(pair, requests_.data());
   if (failed != 0) return failed;
   free_.clear();

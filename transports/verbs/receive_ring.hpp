@@ -2,6 +2,7 @@
 #pragma once
 
 #include "transports/verbs/frame_slots.hpp"
+#include "verbs/poison.hpp"
 
 #include <cstdint>
 #include <span>
@@ -24,6 +25,8 @@ class receive_ring {
 
   /// Posts every slot that is not posted. How many that were, or -errno.
   [[nodiscard]] int post(ibv_qp* pair) noexcept;
+  /// The adapter is done with this slot.
+  void arrived(std::uint32_t slot) noexcept { verbs::unpoison(slots_.at(slot), frame_slots::frame_bytes_max); }
   [[nodiscard]] std::span<std::byte const> frame(std::uint32_t slot, std::uint32_t bytes) const noexcept { return {slots_.at(slot), bytes}; }
   /// The frame was looked at.
   void give_back(std::uint32_t slot) noexcept { free_.push_back(slot); }

@@ -67,6 +67,7 @@ bool verbs_link<Fabric>::take(ibv_wc const& one) noexcept {
   heard_ = true;
   if ((one.wc_flags & IBV_WC_WITH_INV) != 0) keys_.ended_by_peer(by_, one.invalidated_rkey);
   std::uint32_t const slot = receive_ring::slot_of(one.wr_id);
+  receives_.arrived(slot);
   if constexpr (can.credits) {
     // Every frame counts, read or not. A header that is short or damaged ends the connection when it is looked at.
     credits_.arrived(std::to_integer<std::uint32_t>(receives_.frame(slot, protocol::header_bytes)[protocol::offset::credit]));
