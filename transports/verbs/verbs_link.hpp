@@ -133,6 +133,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] std::uint32_t room() const noexcept;
   [[nodiscard]] bool room_for_acknowledgement() noexcept;
   [[nodiscard]] bool acknowledgement_due(bool time_is_up) const noexcept;
+  [[nodiscard]] bool acknowledges_first() const noexcept;
   void finish(protocol::header& head, bool announced, bool fenced = false) noexcept;
   void put_map() noexcept;
   void put_fragments(datagram& from) noexcept;

@@ -70,6 +70,13 @@ void verbs_link<Fabric>::finish(protocol::header& head, bool announced, bool fen
   sends_.finish(head, can.solicited_events && announced, fenced);
 }
 
+// An operation that the peer does not permit takes down with it what is behind it. A kernel that is not told that its offer came keeps that
+// memory registered, whatever its program does, and does not connect again while it is.
+template <verbs_fabric Fabric>
+bool verbs_link<Fabric>::acknowledges_first() const noexcept {
+  return peer_life_ == 0 && by_.lane.owes_acknowledgement() && acknowledgement() != 0;
+}
+
 // Our congestion map, then the send queue in its order. What finds no room goes on when a completion makes some.
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::fill() noexcept {
@@ -87,6 +94,10 @@ void verbs_link<Fabric>::fill() noexcept {
     bool const accompanied = head->unrepeatable || head->offered != nullptr;
     if (accompanied && !ready_to_send(*head)) {
       if (lane.next_unsent() == head) return;  // there is no room
+      continue;
+    }
+    if (head->work != nullptr && acknowledges_first()) {
+      put_acknowledgement();
       continue;
     }
     lane.begin_transmit(*head);
