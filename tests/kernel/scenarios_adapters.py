@@ -30,14 +30,17 @@ NETWORK = "modprobe -a dummy ib_uverbs rdma_ucm && ip link add d0 type dummy && 
 
 @dataclass
 class Kind:
-    """What carries what, and what it cannot: by a word that cases say they need, and the reason."""
+    """What carries what, how an operation ends that the peer does not permit, and what it cannot: by a word that cases say they need, and the
+    reason."""
     transport: str
     module: str
+    refused: str
     lacks: dict = field(default_factory=dict)
 
 
-KINDS = {"rxe": Kind("ib", "rdma_rxe", {"a connection to reset": "within one soft-RoCE adapter nothing outside of it can end a connection"}),
-         "siw": Kind("iwarp", "siw", {"types of service": "over iWARP all types of service are one connection"})}
+KINDS = {"rxe": Kind("ib", "rdma_rxe", "not permitted", {"a connection to reset": "within one soft-RoCE adapter nothing outside of it can end a connection"}),
+         "siw": Kind("iwarp", "siw", "dropped", {"types of service": "over iWARP all types of service are one connection",
+                                                   "atomics": "soft-iWARP has no atomics"})}
 
 
 class Adapter:
@@ -279,6 +282,56 @@ def removed_under_two_nodes(adapter, hosts):
     check(job.wait(PATIENCE) == 0 and b"; 0 resets" not in job.stdout(), job.tail())
 
 
+REMOTE_SIZES = f"1,4096,65536,{(1 << 20) - 4096},{3 << 20}"
+
+
+def conversation(adapter, hosts, lends, steps, sizes, count=1, lender_has=(), borrower_has=()):
+    """One lends memory, the other does what it is told to do with it: (lender, borrower)."""
+    borrowing = adapter.receiver("borrow", hosts, 1 - lends, *borrower_has)
+    lending = adapter.sender("lend", hosts, lends, "--steps", steps, "--sizes", sizes, "--count", count, *lender_has)
+    status, lender = lending.report(PATIENCE + 60)
+    if status != 0:
+        borrowing.stop()
+    borrower_status, borrower = borrowing.report(PATIENCE + 60)
+    check(status == borrower_status == 0, lender, borrower)
+    return lender, borrower
+
+
+def remote_memory(adapter, hosts):
+    for lends in (0, 1):
+        for more in ((), ("--use-once",)):
+            lender, borrower = conversation(adapter, hosts, lends, "write,read", REMOTE_SIZES, lender_has=more)
+            check(lender["done"] == 10 and lender["repeated"] == 0 and lender["released"] == (10 if more else 0), lender)
+            check(borrower["outcomes"] == {"done": 10} and borrower["counters"]["conn_reset"] == 0, borrower)
+
+
+def atomics(adapter, hosts):
+    for lends in (0, 1):
+        lender, borrower = conversation(adapter, hosts, lends, "add,swap", "8", 5)
+        check(lender["done"] == 10 and borrower["outcomes"] == {"done": 10} and borrower["counters"]["conn_reset"] == 0, lender, borrower)
+
+
+def keys_that_are_over(adapter, hosts):
+    """They cost the connection, and nothing else: not what is sent behind the operation, not the next one."""
+    for lends in (0, 1):
+        lender, borrower = conversation(adapter, hosts, lends, "write,withdrawn-write,read,withdrawn-read,write", "4096",
+                                        borrower_has=("--behind", 5))
+        check(lender["done"] == 3 and lender["refused"] == 2 and lender["repeated"] == 0 and lender["behind"] == 25, lender)
+        check(borrower["outcomes"] == {"done": 3, adapter.kind.refused: 2}, borrower)
+
+
+def connections_end_under_operations(adapter, hosts):
+    """Each third operation is cut short with its connection, by either side: it is told, done again where it was not
+    carried out, and no byte is wrong in the end."""
+    rounds, sizes = 24, f"{1 << 20},20000"
+    for lender_cuts in (False, True):
+        cut = ("--cut-every", 3)
+        lender, borrower = conversation(adapter, hosts, 0, "write,read", sizes, rounds // 4, cut if lender_cuts else (),
+                                        ("--behind", 3, *(() if lender_cuts else cut)))
+        check(lender["done"] == rounds, lender, borrower)
+        check(borrower["counters"]["conn_reset"] >= 2 and lender["behind"] == 3 * (rounds + lender["repeated"]), lender, borrower)
+
+
 @dataclass
 class Case:
     run: object
@@ -288,7 +341,8 @@ class Case:
 
 CASES = [Case(in_one_process), Case(either_connects), Case(either_connects, V6), Case(both_begin_at_once),
          Case(small_rings), Case(readers_that_stop), Case(pings), Case(stress), Case(types_of_service, needs="types of service"),
-         Case(receiver_is_killed), Case(sender_is_killed),
+         Case(remote_memory), Case(remote_memory, V6), Case(atomics, needs="atomics"), Case(keys_that_are_over),
+         Case(connections_end_under_operations), Case(receiver_is_killed), Case(sender_is_killed),
          Case(connections_break, needs="a connection to reset"), Case(removed_under_load), Case(removed_under_two_nodes)]
 
 

@@ -2,6 +2,7 @@
 // rdsco_afrds: drives the kernel's AF_RDS sockets, as the peer of rdsco in the kernel lab. Talks JSON lines on stdout.
 // Exit status: 0 all done and in order, 1 not so, 2 wrong usage, 3 a system call failed, 77 the kernel has no RDS.
 #include "kernel/afrds/info.hpp"
+#include "kernel/afrds/remote.hpp"
 #include "kernel/afrds/replies.hpp"
 #include "kernel/afrds/traffic.hpp"
 
@@ -14,6 +15,7 @@ namespace {
 
 struct arguments {
   traffic_options traffic;
+  round_options rounds;
   double timeout_seconds = 240;
   std::int64_t linger_ms = 200;
 };
@@ -54,6 +56,16 @@ void add_receiving(CLI::App& command, arguments& into) {
   command.add_option("--linger-ms", into.linger_ms, "how long to look for repeated datagrams at the end")->capture_default_str();
 }
 
+void add_lending(CLI::App& command, arguments& into) {
+  auto& options = into.rounds;
+  command.add_option("--peer", into.traffic.peer_host, "address of the peer")->required();
+  command.add_option("--peer-port", into.traffic.peer_port, "RDS port of the peer")->required();
+  command.add_option("--steps", options.steps, "write, read; withdrawn- or refused- before them: that are to fail")->delimiter(',');
+  command.add_option("--sizes", options.sizes, "bytes of memory, repeated")->delimiter(',')->check(CLI::Range(1, 1 << 20));
+  command.add_option("--count", options.count, "how often each step is taken with each size")->capture_default_str();
+  command.add_flag("--use-once", options.use_once, "the datagram that follows an operation ends its offer");
+}
+
 int run(arguments& given) {
   auto& options = given.traffic;
   options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(given.timeout_seconds * 1000));
@@ -66,6 +78,12 @@ int run(arguments& given) {
   }
   if (options.command == "echo") {
     return run_echo(options);
+  }
+  if (options.command == "lend") {
+    return lender(options, given.rounds).run();
+  }
+  if (options.command == "borrow") {
+    return borrower(options, given.rounds).run();
   }
   options.sending = options.command == "send" || options.command == "duplex";
   options.receiving = options.command != "send";
@@ -85,8 +103,10 @@ int main(int count, char** values) {
   auto* duplex = app.add_subcommand("duplex", "send a flow and receive one, on the same socket");
   auto* echo = app.add_subcommand("echo", "return every datagram to its sender");
   auto* ping = app.add_subcommand("ping", "ping an RDS host");
+  auto* lend = app.add_subcommand("lend", "offer memory to the peer, and say what it is to do with it");
+  auto* borrow = app.add_subcommand("borrow", "do with offered memory what the datagrams say that come with it");
   app.add_subcommand("info", "report the kernel's counters, connections and queues");
-  for (auto* command : {send, receive, stall, duplex, echo, ping}) {
+  for (auto* command : {send, receive, stall, duplex, echo, ping, lend, borrow}) {
     add_local(*command, given);
   }
   for (auto* command : {send, receive, stall, duplex}) {
@@ -99,6 +119,8 @@ int main(int count, char** values) {
     add_receiving(*command, given);
   }
   echo->add_option("--expect", given.traffic.receive_count, "datagrams to return (default: until SIGTERM)");
+  add_lending(*lend, given);
+  borrow->add_option("--behind", given.rounds.behind, "datagrams sent behind each operation, at once");
   ping->add_option("--peer", given.traffic.peer_host, "address of the peer")->required();
   ping->add_option("--count", given.traffic.send_count, "how many")->required();
 

@@ -18,6 +18,39 @@ namespace {
 sockaddr_in const& as_v4(sockaddr const* address) { return *reinterpret_cast<sockaddr_in const*>(address); }
 sockaddr_in6 const& as_v6(sockaddr const* address) { return *reinterpret_cast<sockaddr_in6 const*>(address); }
 
+send_result outcome_of(ssize_t sent, socket_address const& to) {
+  if (sent >= 0) {
+    return send_result::sent;
+  }
+  switch (errno) {
+    case EAGAIN: return send_result::buffer_full;
+    case ENOBUFS: return send_result::congested;
+    case EINTR: return send_result::interrupted;
+    default: throw socket_error("send to " + to.text());
+  }
+}
+
+template <typename Value>
+Value value_of(cmsghdr const* control) {
+  Value value;
+  std::memcpy(&value, CMSG_DATA(control), sizeof value);
+  return value;
+}
+
+void take_control(msghdr& message, arrival& into) {
+  for (auto* one = CMSG_FIRSTHDR(&message); one != nullptr; one = CMSG_NXTHDR(&message, one)) {
+    if (one->cmsg_level != SOL_RDS) {
+      continue;
+    }
+    if (one->cmsg_type == RDS_CMSG_RDMA_DEST) {
+      into.cookie = value_of<rds_rdma_cookie_t>(one);
+    } else if (one->cmsg_type == RDS_CMSG_RDMA_STATUS) {
+      auto const ended = value_of<rds_rdma_notify>(one);
+      into.ended.push_back({ended.user_token, ended.status});
+    }
+  }
+}
+
 }  // namespace
 
 socket_address::socket_address(std::string const& text, std::uint16_t port) {
@@ -111,16 +144,26 @@ void rds_socket::set_buffer(int forced, int plain, int bytes, char const* what) 
 }
 
 send_result rds_socket::send(std::span<std::byte const> datagram, socket_address const& to, bool blocking) {
-  auto const sent = sendto(descriptor_, datagram.data(), datagram.size(), blocking ? 0 : MSG_DONTWAIT, to.data(), to.size());
-  if (sent >= 0) {
-    return send_result::sent;
-  }
-  switch (errno) {
-    case EAGAIN: return send_result::buffer_full;
-    case ENOBUFS: return send_result::congested;
-    case EINTR: return send_result::interrupted;
-    default: throw socket_error("sendto " + to.text());
-  }
+  return outcome_of(sendto(descriptor_, datagram.data(), datagram.size(), blocking ? 0 : MSG_DONTWAIT, to.data(), to.size()), to);
+}
+
+send_result rds_socket::send(std::span<std::byte const> datagram, socket_address const& to, send_control const& control) {
+  iovec piece{const_cast<std::byte*>(datagram.data()), datagram.size()};
+  alignas(cmsghdr) char room[256]{};
+  auto name = to;
+  msghdr message{};
+  message.msg_name = name.data();
+  message.msg_namelen = name.size();
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = room;
+  message.msg_controllen = CMSG_SPACE(control.value.size());
+  auto* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_RDS;
+  header->cmsg_type = control.type;
+  header->cmsg_len = CMSG_LEN(control.value.size());
+  std::memcpy(CMSG_DATA(header), control.value.data(), control.value.size());
+  return outcome_of(sendmsg(descriptor_, &message, MSG_DONTWAIT), to);
 }
 
 arrival rds_socket::receive(std::span<std::byte> buffer) {
@@ -142,13 +185,39 @@ arrival rds_socket::receive(std::span<std::byte> buffer) {
     throw socket_error("recvmsg");
   }
   // A notification returns 0 like an empty datagram, but leaves the name alone.
-  result.result = result.source.family() == 0 ? receive_result::congestion_update : receive_result::datagram;
+  result.result = result.source.family() == 0 ? receive_result::notification : receive_result::datagram;
   result.size = static_cast<std::size_t>(received);
+  take_control(message, result);
   return result;
 }
 
 std::size_t rds_socket::unacknowledged() const {
   return count_own_messages(RDS6_INFO_SEND_MESSAGES) + count_own_messages(RDS6_INFO_RETRANS_MESSAGES);
+}
+
+bool rds_socket::connected(socket_address const& peer) const {
+  auto const own = local_.mapped();
+  auto const other = peer.mapped();
+  info_list const list(descriptor_, RDS6_INFO_CONNECTIONS);
+  for (std::size_t index = 0; index < list.size(); ++index) {
+    rds6_info_connection one;
+    std::memcpy(&one, list.record(index), sizeof one);
+    if (std::memcmp(&one.laddr, &own, sizeof own) == 0 && std::memcmp(&one.faddr, &other, sizeof other) == 0) {
+      return (one.flags & RDS_INFO_CONNECTION_FLAG_CONNECTED) != 0;
+    }
+  }
+  return false;
+}
+
+bool rds_socket::free_memory(std::uint64_t cookie) {
+  rds_free_mr_args const arguments{cookie, RDS_RDMA_INVALIDATE};
+  if (setsockopt(descriptor_, SOL_RDS, RDS_FREE_MR, &arguments, sizeof arguments) == 0) {
+    return true;
+  }
+  if (errno != EINVAL) {
+    throw socket_error("RDS_FREE_MR");
+  }
+  return false;
 }
 
 std::size_t rds_socket::count_own_messages(int which) const {

@@ -9,6 +9,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 /// The kernel's AF_RDS sockets.
 namespace rdsco::kernel_lab {
@@ -44,12 +45,26 @@ class socket_error : public std::runtime_error {
 };
 
 enum class send_result : std::uint8_t { sent, buffer_full, congested, interrupted };
-enum class receive_result : std::uint8_t { datagram, congestion_update, nothing };
+enum class receive_result : std::uint8_t { datagram, notification, nothing };
+
+/// How an operation on remote memory ended.
+struct remote_end {
+  std::uint64_t token = 0;
+  std::int32_t status = 0;
+};
 
 struct arrival {
   receive_result result = receive_result::nothing;
   std::size_t size = 0;  // of the whole datagram, even when the buffer was too small
   socket_address source{};
+  std::uint64_t cookie = 0;            // memory that the sender offers; 0: none
+  std::vector<remote_end> ended{};     // with a notification; with none of them it is a congestion update
+};
+
+/// What sendmsg() is told besides a datagram: one control message. Lifetime: `value` refers to the caller's.
+struct send_control {
+  int type = 0;
+  std::span<std::byte const> value;
 };
 
 class rds_socket {
@@ -64,10 +79,15 @@ class rds_socket {
 
   /// A blocking send waits for buffer space, for a free destination port and for the kernel's multipath handshake.
   send_result send(std::span<std::byte const> datagram, socket_address const& to, bool blocking);
+  /// Never blocks. `buffer_full`: or there is no connection yet, for memory to be registered on.
+  send_result send(std::span<std::byte const> datagram, socket_address const& to, send_control const& control);
   /// Never blocks.
   arrival receive(std::span<std::byte> buffer);
   /// Datagrams of this socket that the peer's host has not acknowledged: closing the socket would withdraw them.
   [[nodiscard]] std::size_t unacknowledged() const;
+  [[nodiscard]] bool connected(socket_address const& peer) const;
+  /// Memory offered by this socket is out of reach when it returns. False: there is none by that cookie, or not any more.
+  bool free_memory(std::uint64_t cookie);
 
  private:
   void set_option(int level, int name, int value, char const* what) const;

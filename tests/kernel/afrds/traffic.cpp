@@ -114,7 +114,7 @@ void traffic::receive_some() {
     if (got.result == receive_result::nothing) {
       return;
     }
-    if (got.result == receive_result::congestion_update) {
+    if (got.result == receive_result::notification) {
       ++congestion_updates_;
       congested_ = false;
       continue;

@@ -2,6 +2,7 @@
 // rdsco_kernel_peer: one rdsco node with one socket, as the peer of the kernel's rds_tcp. Talks JSON lines on stdout like rdsco_afrds.
 // Exit status: 0 all done and in order, 1 not so, 2 wrong usage, 3 the node or its socket could not be opened.
 #include "kernel/peer/driver.hpp"
+#include "kernel/peer/remote.hpp"
 #include "kernel/peer/replies.hpp"
 #include "kernel/peer/traffic.hpp"
 
@@ -24,6 +25,7 @@ namespace {
 
 struct arguments {
   traffic_options traffic;
+  round_options rounds;
   std::string local_host;
   std::string peer_host;
   std::vector<std::string> allowed{"0.0.0.0/0", "::/0"};
@@ -87,6 +89,16 @@ void add_receiving(CLI::App& command, arguments& into) {
   command.add_option("--linger-ms", into.linger_ms, "how long to look for repeated datagrams at the end")->capture_default_str();
 }
 
+void add_lending(CLI::App& command, arguments& into) {
+  auto& options = into.rounds;
+  command.add_option("--peer", into.peer_host, "address of the peer")->required();
+  command.add_option("--peer-port", into.traffic.peer.port, "RDS port of the peer")->required();
+  command.add_option("--steps", options.steps, "write, read, add, swap; withdrawn- or refused- before them: that are to fail")->delimiter(',');
+  command.add_option("--sizes", options.sizes, "bytes of memory, repeated")->delimiter(',')->check(CLI::PositiveNumber);
+  command.add_option("--count", options.count, "how often each step is taken with each size")->capture_default_str();
+  command.add_flag("--use-once", options.use_once, "the datagram that follows an operation ends its offer");
+}
+
 address address_of(std::string const& text) {
   auto const found = address::parse(text);
   if (!found) {
@@ -132,7 +144,7 @@ nlohmann::json connections_of(node const& on) {
   for (auto const& row : on.tables().connections) {
     made.push_back({{"local", row.local.to_string()}, {"peer", row.peer.to_string()}, {"type_of_service", row.type_of_service}, {"next_sent", row.next_sent},
                     {"next_received", row.next_received}, {"flags", row.flags}, {"drops", row.drops},
-                    {"acknowledged_by", row.acknowledged_by}});
+                    {"acknowledged_by", row.acknowledged_by}, {"trouble", row.trouble}});
   }
   return made;
 }
@@ -174,6 +186,19 @@ int run_echo(arguments const& given, loop& where, node& on, driver& commands) {
   return run(given, where, on, commands, subject, bound.data.local());
 }
 
+int run_remote(arguments const& given, loop& where, node& on, driver& commands) {
+  auto bound = on.bind(given.traffic.local, given.traffic.buffers);
+  if (bound.ec) {
+    throw unusable("bind", bound.ec);
+  }
+  if (given.traffic.command == "lend") {
+    lender subject(bound.data, given.traffic.peer, given.rounds);
+    return run(given, where, on, commands, subject, bound.data.local());
+  }
+  borrower subject(bound.data, where, given.rounds);
+  return run(given, where, on, commands, subject, bound.data.local());
+}
+
 int run_command(arguments& given) {
   auto& options = given.traffic;
   options.local.host = address_of(given.local_host);
@@ -196,6 +221,8 @@ int run_command(arguments& given) {
     auto const patience = std::chrono::milliseconds(static_cast<std::int64_t>(given.timeout_seconds * 1000));
     pinger subject(on, options.local.host, options.peer.host, options.send_count, patience);
     status = run(given, where, on, commands, subject, options.local);
+  } else if (options.command == "lend" || options.command == "borrow") {
+    status = run_remote(given, where, on, commands);
   } else {
     status = options.command == "echo" ? run_echo(given, where, on, commands) : run_socket(given, where, on, commands);
   }
@@ -215,7 +242,9 @@ int main(int count, char** values) {
   auto* duplex = app.add_subcommand("duplex", "send a flow and receive one, on the same socket");
   auto* echo = app.add_subcommand("echo", "return every datagram to its sender");
   auto* ping = app.add_subcommand("ping", "ping an RDS host");
-  for (auto* command : {send, receive, stall, duplex, echo, ping}) {
+  auto* lend = app.add_subcommand("lend", "offer memory to the peer, and say what it is to do with it");
+  auto* borrow = app.add_subcommand("borrow", "do with offered memory what the datagrams say that come with it");
+  for (auto* command : {send, receive, stall, duplex, echo, ping, lend, borrow}) {
     add_node(*command, given);
   }
   for (auto* command : {send, receive, stall, duplex}) {
@@ -228,6 +257,11 @@ int main(int count, char** values) {
     add_receiving(*command, given);
   }
   echo->add_option("--expect", given.traffic.receive_count, "datagrams to return (default: until SIGTERM)");
+  add_lending(*lend, given);
+  borrow->add_option("--behind", given.rounds.behind, "datagrams sent behind each operation, at once");
+  for (auto* command : {lend, borrow}) {
+    command->add_option("--cut-every", given.rounds.cut_every, "end the connection under every Nth operation");
+  }
   ping->add_option("--peer", given.peer_host, "address of the peer")->required();
   ping->add_option("--count", given.traffic.send_count, "how many")->required();
 
