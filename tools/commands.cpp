@@ -26,6 +26,11 @@ void describe_test(CLI::App& command, stress_options& options) {
              "TCP port of the agreement; RDS ports begin behind it", "PORT");
   add_size(command, "-q", options.request_bytes, stress_header::bytes, stress_bytes_max, "Size of requests");
   add_size(command, "-a", options.acknowledgement_bytes, stress_header::bytes, stress_bytes_max, "Size of acknowledgements");
+  add_size(command, "-D", options.rdma_bytes, 0, stress_bytes_max,
+           "RDMA of that size with each request, every byte checked; between two rdsco ends, over ib or iwarp (0: none)");
+  add_number(command, "-I", options.rdma_vector, 1, stress_parameters::rdma_vector_max,
+             "RDMA of so many times that size: gathered from, or scattered to, as many pieces", "PIECES");
+  add_number(command, "-M", options.rdma_mode, 0, 2, "RDMA: 0 writes and reads by turns, 1 reads only, 2 writes only", "MODE");
   add_number(command, "-d", options.depth, 1, stress_parameters::depth_max, "Requests outstanding for each pair of tasks", "DEPTH");
   add_number(command, "-t", options.tasks, 1, stress_parameters::tasks_max, "Tasks at each end, each with a socket; each talks with all of the other end", "TASKS");
   add_number(command, "-T", options.seconds, 0, UINT32_MAX, "Seconds to run, from the first answer on (0: until interrupted)", "SECONDS");
@@ -94,7 +99,12 @@ void check(stress_options const& options) {
   if (options.own && options.peer && options.own->is_v4() != options.peer->is_v4())
     throw CLI::ValidationError("stress", "-r and -s must both be IPv4, or both IPv6");
   if (options.old_protocol && options.type_of_service != 0) throw CLI::ValidationError("-Q", "rds-stress 2.0.6 has no type of service");
+  if (options.rdma_bytes != 0 && options.transport == "tcp")
+    throw CLI::ValidationError("-D", "RDS over TCP has no RDMA; --transport ib or iwarp has, where there is an adapter");
   stress_parameters asked;
+  asked.rdma_bytes = static_cast<std::uint32_t>(options.rdma_bytes);
+  asked.rdma_vector = options.rdma_vector;
+  asked.rdma_mode = static_cast<std::uint8_t>(options.rdma_mode);
   asked.request_bytes = static_cast<std::uint32_t>(options.request_bytes);
   asked.acknowledgement_bytes = static_cast<std::uint32_t>(options.acknowledgement_bytes);
   asked.depth = options.depth;

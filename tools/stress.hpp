@@ -17,6 +17,9 @@ struct stress_options {
   std::optional<address> peer;  ///< the passive end; set: this end is the active one
   std::uint16_t control_port = 4000;
   std::size_t request_bytes = 1024, acknowledgement_bytes = 63;
+  std::size_t rdma_bytes = 0;
+  std::uint32_t rdma_vector = 1;
+  unsigned rdma_mode = 0;
   std::uint32_t depth = 1;
   std::uint16_t tasks = 1;
   std::uint32_t seconds = 0;

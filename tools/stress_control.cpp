@@ -20,11 +20,12 @@ constexpr std::string_view version("2.0.7\0", 6);
 constexpr std::string_view rdsco_mark("rdsco\0", 6);
 
 constexpr std::uint64_t outstanding_max = 4u << 20;
+constexpr std::uint64_t rdma_memory_max = 1u << 30;
 
 // Places of the 59 bytes.
 enum place : std::size_t {
   depth_at = 0, request_at = 4, acknowledgement_at = 8, rdma_at = 12, send_host_at = 16, receive_host_at = 20, port_at = 24,
-  tasks_at = 26, seconds_at = 28, summary_at = 32, verify_at = 35, monitor_at = 38, fence_at = 41, simplex_at = 45, vector_at = 47
+  tasks_at = 26, seconds_at = 28, summary_at = 32, verify_at = 35, monitor_at = 38, fence_at = 41, simplex_at = 45, mode_at = 46, vector_at = 47
 };
 
 bool begins_with(std::byte const* bytes, std::string_view text) noexcept {
@@ -53,7 +54,8 @@ std::array<std::byte, stress_parameters::bytes_2_0_6> stress_parameters::encode_
   made[monitor_at] = std::byte{1};  // rds-stress's default: the other end asks its kernel for congestion news
   made[fence_at] = std::byte{1};
   made[simplex_at] = std::byte(simplex);
-  store_big_endian<std::uint32_t>(made.data() + vector_at, 1);
+  made[mode_at] = std::byte(rdma_mode);
+  store_big_endian<std::uint32_t>(made.data() + vector_at, rdma_vector);
   return made;
 }
 
@@ -87,15 +89,27 @@ stress_parameters stress_parameters::decode(const_buffer from) noexcept {
   made.summary_only = at[summary_at] != std::byte{0};
   made.verify = at[verify_at] != std::byte{0};
   made.simplex = at[simplex_at] != std::byte{0};
+  made.rdma_mode = std::to_integer<std::uint8_t>(at[mode_at]);
+  made.rdma_vector = load_big_endian<std::uint32_t>(at + vector_at);
   if (!versioned) return made;
   made.type_of_service = std::to_integer<std::uint8_t>(at[bytes_2_0_6]);
   made.from_rdsco = begins_with(from.data() + version.size(), rdsco_mark);
   return made;
 }
 
+std::optional<std::string> stress_parameters::rdma_problem() const {
+  if (rdma_bytes == 0) return std::nullopt;
+  if (rdma_vector == 0 || rdma_vector > rdma_vector_max) return fmt::format("RDMA of {} pieces: 1 to {} are possible", rdma_vector, rdma_vector_max);
+  auto const bytes = std::uint64_t(rdma_bytes) * rdma_vector;
+  if (bytes > stress_bytes_max) return fmt::format("RDMA of {} times {} bytes: {} are possible together", rdma_vector, rdma_bytes, stress_bytes_max);
+  if (rdma_mode > 2) return fmt::format("RDMA mode {}: 0 to 2 are possible", rdma_mode);
+  if (bytes * (depth + 1) * tasks * tasks > rdma_memory_max)
+    return fmt::format("RDMA of {} bytes at depth {} for each of {} x {} pairs of tasks is more memory than {} bytes", bytes, depth, tasks, tasks, rdma_memory_max);
+  return std::nullopt;
+}
+
 std::optional<std::string> stress_parameters::problem() const {
   auto const fits = [](std::uint32_t bytes) { return bytes >= stress_header::bytes && bytes <= stress_bytes_max; };
-  if (rdma_bytes != 0) return "RDMA (-D) was asked for, and RDS over TCP has none";
   if (!fits(request_bytes)) return fmt::format("requests of {} bytes: {} to {} are possible", request_bytes, stress_header::bytes, stress_bytes_max);
   if (!fits(acknowledgement_bytes))
     return fmt::format("acknowledgements of {} bytes: {} to {} are possible", acknowledgement_bytes, stress_header::bytes, stress_bytes_max);
@@ -103,6 +117,7 @@ std::optional<std::string> stress_parameters::problem() const {
   if (depth == 0 || depth > depth_max) return fmt::format("depth {}: 1 to {} are possible", depth, depth_max);
   if (std::uint64_t(depth) * tasks * tasks > outstanding_max)
     return fmt::format("depth {} for each of {} x {} pairs of tasks is too much: {} requests may be outstanding", depth, tasks, tasks, outstanding_max);
+  if (auto const wrong = rdma_problem()) return wrong;
   if (starting_port < 1 || starting_port + tasks > starting_port_max + 1)
     return fmt::format("RDS ports {} to {}: 2 to {} are possible", starting_port + 1, starting_port + tasks, starting_port_max + 1);
   return std::nullopt;

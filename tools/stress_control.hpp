@@ -31,13 +31,16 @@ struct stress_parameters {
   // What a hostile other end could make grow.
   static constexpr std::uint32_t tasks_max = 256;
   static constexpr std::uint32_t depth_max = 65535;
+  static constexpr std::uint32_t rdma_vector_max = 512;
   /// RDS ports behind it are for the tasks; the last ones are the node's own.
   static constexpr std::uint16_t starting_port_max = 65518;
 
   std::uint32_t depth = 1;
   std::uint32_t request_bytes = 1024;
   std::uint32_t acknowledgement_bytes = 63;
-  std::uint32_t rdma_bytes = 0;
+  std::uint32_t rdma_bytes = 0;   ///< that go with each request, times the vector; 0: none
+  std::uint32_t rdma_vector = 1;  ///< pieces that they are gathered from or scattered to
+  std::uint8_t rdma_mode = 0;     ///< reads and writes by turns; 1: reads, 2: writes
   std::uint32_t send_host = 0, receive_host = 0;
   std::uint16_t starting_port = 4000;
   std::uint16_t tasks = 1;
@@ -61,6 +64,9 @@ struct stress_parameters {
 
   /// What is wrong with them, in words; nothing when they can be run.
   [[nodiscard]] std::optional<std::string> problem() const;
+
+ private:
+  [[nodiscard]] std::optional<std::string> rdma_problem() const;
 };
 
 inline constexpr std::byte stress_go{0x47};

@@ -12,16 +12,24 @@ std::uint64_t nanoseconds(std::chrono::steady_clock::duration length) noexcept {
 }  // namespace
 
 stress_flow::stress_flow(stress_run& run, socket& own, endpoint const& peer)
-    : run_(run), own_(own), peer_(peer), check_(peer, own.local()), next_(own.local(), peer), questions_(run.parameters.depth) {}
+    : run_(run), own_(own), peer_(peer), check_(peer, own.local()), next_(own.local(), peer), questions_(run.parameters.depth),
+      memory_(run.parameters, own, peer.host) {}
 
-void stress_flow::prepare() noexcept {
+void stress_flow::name_next() noexcept {
   bool const answers = !owed_.empty();
   next_.kind = answers ? stress_kind::acknowledgement : stress_kind::request;
-  next_.index = answers ? owed_.front() : next_question_;
+  next_.index = answers ? owed_.front().index : next_question_;
+}
+
+void stress_flow::prepare() noexcept {
+  bool const answers = next_.kind == stress_kind::acknowledgement;
   header_ = next_.encode(run_.filling);
   auto const bytes = answers ? run_.parameters.acknowledgement_bytes : run_.parameters.request_bytes;
   parts_ = {const_buffer(header_), stress_payload(next_, bytes - stress_header::bytes, run_.filling)};
-  if (answers) return owed_.pop_front();
+  if (answers) {
+    answered_ = owed_.front();
+    return owed_.pop_front();
+  }
   // Noted before the send: the answer may be here before the send's coroutine goes on.
   auto& asked = questions_[next_question_];
   asked.open = true;
@@ -44,17 +52,51 @@ void stress_flow::sent(clock::duration took) noexcept {
   }
 }
 
+/// Memory is offered with a request, and worked on before its acknowledgement.
+task<std::error_code> stress_flow::send_with_rdma() {
+  const_buffers const datagram(std::span<const_buffer const>{parts_});
+  if (next_.kind == stress_kind::request) {
+    auto const sent = co_await own_.send_to(datagram, peer_, memory_.offered(next_.index));
+    co_return sent.ec;
+  }
+  auto const worked = co_await memory_.work_on(*answered_.offered, answered_.nth, next_, datagram);
+  if (!worked.ec && !memory_.right(answered_.nth, answered_.request)) ++run_.strays.corrupted;
+  run_.traffic.rdma_in += std::exchange(memory_.bytes_in, 0u);
+  run_.traffic.rdma_out += std::exchange(memory_.bytes_out, 0u);
+  co_return worked.ec;
+}
+
+task<std::error_code> stress_flow::send_next() {
+  name_next();
+  bool const asks = next_.kind == stress_kind::request;
+  if (memory_.used() && asks) {
+    auto const offered = co_await memory_.offer(next_.index, asked_++, next_);
+    if (offered.ec) co_return offered.ec;
+  }
+  prepare();
+  if (memory_.used() && (asks || answered_.offered)) co_return co_await send_with_rdma();
+  auto const accepted = co_await own_.send_to(const_buffers(std::span<const_buffer const>(parts_)), peer_);
+  co_return accepted.ec;
+}
+
 task<> stress_flow::write() {
+  if (memory_.used()) {
+    auto const opened = co_await memory_.open();
+    if (opened.ec) {
+      run_.failure = opened.ec;
+      run_.failed.raise();
+      co_return;
+    }
+  }
   for (;;) {
     if (owed_.empty() && !may_ask()) {
       if (!co_await wake_.wait()) co_return;
       continue;
     }
-    prepare();
     auto const start = clock::now();
-    auto const accepted = co_await own_.send_to(const_buffers(std::span<const_buffer const>(parts_)), peer_);
-    if (accepted.ec) {
-      if (accepted.ec != errc::canceled) run_.failure = accepted.ec;
+    auto const why = co_await send_next();
+    if (why) {
+      if (why != errc::canceled) run_.failure = why;
       run_.failed.raise();
       co_return;
     }
@@ -78,19 +120,25 @@ void stress_flow::take(message const& got) noexcept {
   auto const verdict = check_.take(header, got.size(), known ? wanted : got.size() + 1, intact);
   if (!known || verdict == stress_check::verdict::wrong || verdict == stress_check::verdict::again) return;
   if (asks)
-    take_request(header);
+    take_request(header, got);
   else
     take_acknowledgement(header);
   wake_.raise();
 }
 
-void stress_flow::take_request(stress_header const& header) noexcept {
+void stress_flow::take_request(stress_header const& header, message const& got) noexcept {
   ++run_.traffic.requests_received;
   if (owed_.size() >= run_.parameters.depth) {
     ++run_.strays.misdelivered;  // more than it may have under way
     return;
   }
-  owed_.push_back(header.index);
+  debt owed;
+  owed.index = header.index;
+  owed.nth = heard_++;
+  owed.request = header;
+  owed.offered = got.offered();
+  if (memory_.used() && !owed.offered) ++run_.strays.corrupted;  // it came without what it had to bring
+  owed_.push_back(owed);
   ++run_.owed;
 }
 
@@ -101,6 +149,7 @@ void stress_flow::take_acknowledgement(stress_header const& header) noexcept {
   }
   auto& asked = questions_[header.index];
   asked.open = false;
+  if (memory_.used() && !memory_.take_back(header.index, header)) ++run_.strays.corrupted;
   auto const trip = nanoseconds(clock::now() - asked.asked);
   ++run_.traffic.trips;
   run_.traffic.trip_ns += trip;

@@ -5,6 +5,7 @@
 #include "tools/percentiles.hpp"
 #include "tools/stress_check.hpp"
 #include "tools/stress_control.hpp"
+#include "tools/stress_memory.hpp"
 
 #include <rdsco/message.hpp>
 #include <rdsco/socket.hpp>
@@ -23,6 +24,7 @@ namespace rdsco::tools {
 struct stress_traffic {
   std::uint64_t requests_sent = 0, requests_received = 0;
   std::uint64_t bytes = 0;                ///< both directions, acknowledgements included
+  std::uint64_t rdma_in = 0, rdma_out = 0;  ///< bytes that this end read from the other's memory, and wrote there
   std::uint64_t sends = 0, send_ns = 0;   ///< how long a send took to be accepted
   std::uint64_t trips = 0, trip_ns = 0;   ///< from a request to its acknowledgement
 };
@@ -66,10 +68,22 @@ class stress_flow {
     clock::time_point asked;
   };
 
+  /// A request to be answered.
+  struct debt {
+    std::uint16_t index = 0;
+    std::uint64_t nth = 0;  // of the flow
+    stress_header request;
+    std::optional<remote_memory> offered;
+    debt() = default;
+  };
+
   [[nodiscard]] bool may_ask() const noexcept { return run_.asks && !questions_[next_question_].open; }
+  void name_next() noexcept;
   void prepare() noexcept;
+  [[nodiscard]] task<std::error_code> send_next();
+  [[nodiscard]] task<std::error_code> send_with_rdma();
   void sent(clock::duration took) noexcept;
-  void take_request(stress_header const& header) noexcept;
+  void take_request(stress_header const& header, message const& got) noexcept;
   void take_acknowledgement(stress_header const& header) noexcept;
 
   stress_run& run_;
@@ -81,7 +95,10 @@ class stress_flow {
   std::array<const_buffer, 2> parts_;
   std::vector<question> questions_;  // by index
   std::uint16_t next_question_ = 0;
-  std::deque<std::uint16_t> owed_;   // indexes of requests to acknowledge, at most as many as the depth
+  std::deque<debt> owed_;            // requests to acknowledge, at most as many as the depth
+  debt answered_;                    // by what is sent now
+  stress_memory memory_;
+  std::uint64_t asked_ = 0, heard_ = 0;  // requests
   event wake_;
 };
 

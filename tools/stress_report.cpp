@@ -47,10 +47,10 @@ void stress_table::print_head() { fmt::print("tsks   tx/s   rx/s  tx+rx K/s    m
 
 std::string stress_table::row(stress_traffic const& from, stress_traffic const& to, double seconds, double cpu) const {
   auto const each_second = [&](std::uint64_t a, std::uint64_t b) { return ratio(static_cast<double>(b - a), seconds); };
-  // RDMA has its columns, mbi and mbo, so that scripts that read rds-stress find theirs; RDS over TCP has no RDMA.
   return fmt::format("{:4} {:6.0f} {:6.0f} {:10.2f} {:10.2f} {:10.2f} {:7.2f} {:8.2f} {:5.2f}", tasks_,
                      each_second(from.requests_sent, to.requests_sent), each_second(from.requests_received, to.requests_received),
-                     each_second(from.bytes, to.bytes) / 1024, 0.0, 0.0, per_event_us(to.send_ns - from.send_ns, to.sends - from.sends),
+                     each_second(from.bytes, to.bytes) / 1024, each_second(from.rdma_in, to.rdma_in) / 1024,
+                     each_second(from.rdma_out, to.rdma_out) / 1024, per_event_us(to.send_ns - from.send_ns, to.sends - from.sends),
                      per_event_us(to.trip_ns - from.trip_ns, to.trips - from.trips), cpu);
 }
 
@@ -92,6 +92,10 @@ std::string outcome_json(stress_outcome const& outcome) {
             {"tx_per_second", rate(&stress_traffic::requests_sent)},
             {"rx_per_second", rate(&stress_traffic::requests_received)},
             {"kib_per_second", rate(&stress_traffic::bytes) / 1024},
+            {"rdma_bytes", outcome.parameters.rdma_bytes},
+            {"rdma_vector", outcome.parameters.rdma_vector},
+            {"rdma_read", traffic.rdma_in},
+            {"rdma_written", traffic.rdma_out},
             {"rtt_us", latency_json(outcome.trips)},
             {"faults", faults_json(outcome)},
             {"payload_checked", outcome.payload_checked},

@@ -22,6 +22,7 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
 constexpr auto for_ever = std::chrono::hours(24 * 365);
+constexpr char const* rdma_between_rdsco = "RDMA (-D) is between two rdsco ends, and the other one is an rds-stress";
 // How long rds-stress goes on receiving after it stopped sending.
 constexpr auto rds_stress_ends_within = 5s;
 
@@ -125,6 +126,9 @@ task<> stress_session::send_parameters() {
   agreed.depth = options_.depth;
   agreed.request_bytes = static_cast<std::uint32_t>(options_.request_bytes);
   agreed.acknowledgement_bytes = static_cast<std::uint32_t>(options_.acknowledgement_bytes);
+  agreed.rdma_bytes = static_cast<std::uint32_t>(options_.rdma_bytes);
+  agreed.rdma_vector = options_.rdma_vector;
+  agreed.rdma_mode = static_cast<std::uint8_t>(options_.rdma_mode);
   agreed.send_host = stress_host(peer_);
   agreed.receive_host = stress_host(own_);
   agreed.starting_port = options_.control_port;
@@ -159,6 +163,9 @@ task<> stress_session::receive_parameters() {
   if (!why.ec) why = co_await with_timeout(options_.patience, filled(control_, all.subspan(stress_parameters::version_bytes, rest)));
   if (why.ec) throw failure("the other end sent no parameters: is it an rds-stress? " + why.ec.message());
   run_.parameters = stress_parameters::decode(const_buffer(bytes).first(stress_parameters::version_bytes + rest));
+  bool const rdma = run_.parameters.rdma_bytes != 0;
+  if (rdma && options_.transport == "tcp") throw failure("RDMA (-D) was asked for, and RDS over TCP has none");
+  if (rdma && !run_.parameters.from_rdsco) throw failure(rdma_between_rdsco);
   if (auto const problem = run_.parameters.problem()) throw failure("the other end asks for what is not possible: " + *problem);
   auto const named = run_.parameters.receive_host;
   peer_ = control_.peer().host.is_v4() && named != 0 ? host_of(named) : control_.peer().host;
@@ -189,6 +196,7 @@ task<> stress_session::go() {
     if (!why) why = co_await control_.send(one);
   }
   if (why) throw failure("the other end hung up before the start: it may not like the parameters, and say so there");
+  if (!peer_is_rdsco_ && run_.parameters.rdma_bytes != 0) throw failure(rdma_between_rdsco);
   if (peer_is_rdsco_) run_.filling = stress_filling::by_name;
   say("negotiated options, tasks start\nStarting up....");
 }

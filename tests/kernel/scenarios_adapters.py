@@ -179,15 +179,20 @@ def pings(adapter, hosts):
     check(answering.report()[1]["counters"]["recv_ping"] >= 15, "pings")
 
 
-def stress(adapter, hosts):
+def stress(adapter, hosts, *more):
     passive = adapter.tool("stress", "-r", hosts[1], "--json", "--patience", PATIENCE)
     passive.wait_until(lambda: adapter.guest.run("ss -Htln 'sport = :4000'")[1], "a listening socket", PATIENCE)
     active = adapter.tool("stress", "-r", hosts[0], "-s", hosts[1], "-t", 2, "-d", 4, "-q", 3000, "-a", 100, "-T", 2, "--json", "--patience",
-                          PATIENCE)
+                          PATIENCE, *more)
     for job in (active, passive):
         check(job.wait(PATIENCE) == 0, job.tail())
         account = json.loads(job.stdout())
         check(account["clean"] and not any(account["faults"].values()) and account["requests_received"] > 8, account)
+        check(not more or (account["rdma_read"] and account["rdma_written"]), account)
+
+
+def stress_with_rdma(adapter, hosts):
+    stress(adapter, hosts, "-D", "20000", "-I", 3)
 
 
 def types_of_service(adapter, hosts):
@@ -340,7 +345,7 @@ class Case:
 
 
 CASES = [Case(in_one_process), Case(either_connects), Case(either_connects, V6), Case(both_begin_at_once),
-         Case(small_rings), Case(readers_that_stop), Case(pings), Case(stress), Case(types_of_service, needs="types of service"),
+         Case(small_rings), Case(readers_that_stop), Case(pings), Case(stress), Case(stress_with_rdma), Case(types_of_service, needs="types of service"),
          Case(remote_memory), Case(remote_memory, V6), Case(atomics, needs="atomics"), Case(keys_that_are_over),
          Case(connections_end_under_operations), Case(receiver_is_killed), Case(sender_is_killed),
          Case(connections_break, needs="a connection to reset"), Case(removed_under_load), Case(removed_under_two_nodes)]

@@ -95,7 +95,11 @@ TEST_CASE("what another end may not ask for") {
   REQUIRE(refused([](auto& p) { p.request_bytes = (1u << 20) + 1; }));
   REQUIRE(refused([](auto& p) { p.acknowledgement_bytes = 0; }));
   REQUIRE(refused([](auto& p) { p.acknowledgement_bytes = 0xffffffff; }));
-  REQUIRE(refused([](auto& p) { p.rdma_bytes = 1; }));
+  REQUIRE(refused([](auto& p) { p.rdma_bytes = 4096, p.rdma_vector = 257; }));
+  REQUIRE(refused([](auto& p) { p.rdma_bytes = 1, p.rdma_vector = 513; }));
+  REQUIRE(refused([](auto& p) { p.rdma_bytes = 1, p.rdma_vector = 0; }));
+  REQUIRE(refused([](auto& p) { p.rdma_bytes = 1, p.rdma_mode = 3; }));
+  REQUIRE(refused([](auto& p) { p.rdma_bytes = 1 << 20, p.depth = 1024; }));
   REQUIRE(refused([](auto& p) { p.depth = 0; }));
   REQUIRE(refused([](auto& p) { p.depth = 65536; }));
   REQUIRE(refused([](auto& p) { p.tasks = 0; }));

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Could go wrong: a stress test that overlooks what its other end does wrong.
+// Could go wrong: a stress test that overlooks what its other end does wrong, with its datagrams or with its memory.
 // Forced by: an end on a node of its own that answers wrongly, in every way there is, over a real connection.
 #include "support/nodes.hpp"
 
 #include "tools/stress_flow.hpp"
+
+#include <rdsco/sleep.hpp>
 
 #include <functional>
 
@@ -90,7 +92,90 @@ stress_faults faults_after(std::function<task<>(counterpart&)> misbehave, stress
   return all;
 }
 
+void use_rdma(stress_run& made, std::uint8_t mode) {
+  made.parameters.starting_port = port - 1;
+  made.parameters.request_bytes = request_bytes;
+  made.parameters.depth = 3;
+  made.parameters.rdma_bytes = 5000;
+  made.parameters.rdma_vector = 3;
+  made.parameters.rdma_mode = mode;
+  made.filling = stress_filling::by_name;
+}
+
+node two_with_memory(loop& where) {
+  node_options told;
+  told.own<loopback>(at("127.0.0.1")).own<loopback>(at("127.0.0.2")).allow(net("127.0.0.0/8"));
+  return open(where, told);
+}
+
 }  // namespace
+
+TEST_CASE("with RDMA each request has its memory read or written, every byte of it") {
+  for (std::uint8_t mode = 0; mode <= 2; ++mode) {
+    loop where;
+    node on = two_with_memory(where);
+    stress_run near, far;
+    use_rdma(near, mode);
+    use_rdma(far, mode);
+    stress_task one(near, bound(on, "127.0.0.1", port), at("127.0.0.2")), other(far, bound(on, "127.0.0.2", port), at("127.0.0.1"));
+    auto const play = [&]() -> task<> {
+      task_group group(where);
+      one.start(group);
+      other.start(group);
+      while (!near.failure && !far.failure && (near.traffic.trips < 20 || far.traffic.trips < 20)) co_await yield();
+      group.stop();
+      co_await group.join();
+    };
+    block_on(where, play());
+    for (stress_run const* each : {&near, &far}) {
+      INFO(each->failure.message());
+      REQUIRE(!each->failure);
+      REQUIRE(!each->strays.any());
+      REQUIRE((each->traffic.rdma_in != 0) == (mode != 2));
+      REQUIRE((each->traffic.rdma_out != 0) == (mode != 1));
+    }
+    REQUIRE(!one.faults().any());
+    REQUIRE(!other.faults().any());
+  }
+}
+
+TEST_CASE("an acknowledgement without its RDMA is a fault") {
+  loop where;
+  node on = two_with_memory(where);
+  stress_run run;
+  use_rdma(run, 2);
+  socket other = bound(on, "127.0.0.2", port);
+  stress_task tested(run, bound(on, "127.0.0.1", port), at("127.0.0.2"));
+  auto const play = [&]() -> task<> {
+    task_group group(where);
+    tested.start(group);
+    counterpart end(other, to("127.0.0.1", port), run.filling);
+    auto const asked = co_await end.take_request();
+    co_await end.say(stress_kind::acknowledgement, asked.index, as_is);
+    while (run.traffic.trips == 0) co_await yield();
+    group.stop();
+    co_await group.join();
+  };
+  block_on(where, play());
+  REQUIRE(run.strays.corrupted == 1);
+}
+
+TEST_CASE("where there is no remote memory, that is said") {
+  loop where;
+  node ours = open(where, on_tcp("127.0.0.1"));
+  stress_run run;
+  use_rdma(run, 0);
+  stress_task tested(run, bound(ours, "127.0.0.1", port), at("127.0.0.2"));
+  auto const play = [&]() -> task<> {
+    task_group group(where);
+    tested.start(group);
+    static_cast<void>(co_await run.failed.wait());
+    group.stop();
+    co_await group.join();
+  };
+  block_on(where, play());
+  REQUIRE(run.failure == errc::not_supported);
+}
 
 TEST_CASE("an end that does everything right has no faults") {
   auto const well = [](counterpart& end) -> task<> {
