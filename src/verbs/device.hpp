@@ -10,6 +10,7 @@
 #include <rdsco/loop.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace rdsco::verbs {
 
@@ -60,6 +61,9 @@ class device final : public cm_handler {
     constexpr unsigned type_2 = IBV_DEVICE_MEM_WINDOW_TYPE_2A | IBV_DEVICE_MEM_WINDOW_TYPE_2B;
     return (attributes_.device_cap_flags & type_2) != 0;
   }
+  /// Soft-RoCE, which names no vendor: what stands in the queue behind a request that has to be sent again is carried out again, too. A window is
+  /// then bound twice, which fails, and the queue stands still without a word.
+  [[nodiscard]] bool repeats_requests() const noexcept { return attributes_.vendor_id == no_vendor; }
   /// A send can invalidate a key of its receiver.
   [[nodiscard]] bool sends_invalidate() const noexcept { return (attributes_.device_cap_flags & IBV_DEVICE_MEM_MGT_EXTENSIONS) != 0; }
   /// Peers address registered memory from a number of our choice; otherwise where it lies.
@@ -69,6 +73,7 @@ class device final : public cm_handler {
   [[nodiscard]] slot_pool& slots() noexcept { return slots_; }
 
  private:
+  static constexpr std::uint32_t no_vendor = 0xffffff;
   static void take_completions(void* self) noexcept;
   static void take_events(void* self) noexcept;
   static void watch_ended(void* self) noexcept;

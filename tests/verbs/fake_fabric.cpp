@@ -494,6 +494,7 @@ class fake_api final : public verbs::api {
       if (fabric_.fails()) return fabric_.run(), -ENOMEM;
       if (int const refused = fabric_.refusal_of(to, *each)) return fabric_.run(), refused;
       fake_send const made = as_posted(*each);
+      if (fabric_.on_posted) fabric_.on_posted(made.request, to.sends.size());
       if (to.failed && to.sends.empty())
         fabric_.complete(to, made, IBV_WC_WR_FLUSH_ERR);
       else

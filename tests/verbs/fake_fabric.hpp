@@ -190,6 +190,7 @@ class fake_fabric {
   [[nodiscard]] std::size_t alive() const noexcept { return alive_; }
   [[nodiscard]] std::size_t connections() const noexcept;
   std::function<void(ibv_send_wr const&, std::span<std::byte const>)> on_message;  ///< each message as it arrives
+  std::function<void(ibv_send_wr const&, std::size_t)> on_posted;  ///< each request, and how many stand before it
   std::function<void(ibv_send_wr const&)> on_remote;  ///< each WRITE, READ and atomic as it has been carried out
   std::function<void(std::vector<std::byte>&)> on_private_data;  ///< of requests, replies and rejections; it may change them
   /// The GIDs of every port: each address has one of each type of RoCE unless a test changes that.

@@ -63,6 +63,8 @@ void windows::revoke(send_ring& sends) noexcept {
     offer_core& over = *to_revoke_.pop_front();
     ibv_send_wr& request = sends.put_request(true);
     request.opcode = IBV_WR_LOCAL_INV;
+    // Behind all that may have to be sent again: device::repeats_requests().
+    request.send_flags |= IBV_SEND_FENCE;
     request.invalidate_rkey = over.key;
     over.request = request.wr_id;
     revoking_.push_back(over);

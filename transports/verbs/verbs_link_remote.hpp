@@ -44,6 +44,7 @@ bool verbs_link<Fabric>::ready_to_send(datagram& head) noexcept {
   }
   if (head.offered == nullptr || !head.offered->open()) return true;
   if (sends_.room() <= keys::requests_max) return false;
+  if (keys::requests_max != 0 && device_->repeats_requests() && !sends_.idle()) return false;
   // It still goes, for its payload.
   if (!keys_.ready(*head.offered, *device_, by_.lane.epoch, sends_)) head.offered->end(errc::limit_reached);
   return true;
