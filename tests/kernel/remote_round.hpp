@@ -155,6 +155,20 @@ struct round_account {
   std::vector<std::string> faults;
 
   void fault(std::string what, std::uint64_t round) { faults.push_back(std::move(what) + ", round " + std::to_string(round)); }
+  /// How the lender's memory is left, and whether that is what the step wanted.
+  void judge(round_word const& asked, remote_step const& step, round_memory& memory, round_kind answered) {
+    auto const carried_out = answered == round_kind::done;
+    ++(carried_out ? done : refused);
+    if (carried_out != step.permitted()) {
+      fault(carried_out ? "done, though not permitted" : "not done", asked.round);
+    }
+    if (!(carried_out ? as_left_by(asked.what, memory, asked.round) : memory.holds(true, asked.round))) {
+      fault("wrong bytes", asked.round);
+    }
+    if (!memory.surroundings_untouched()) {
+      fault("bytes beside were written", asked.round);
+    }
+  }
   /// Datagrams behind operations come once and in order, whatever became of those.
   void take_behind(std::uint64_t number) {
     if (number != behind++) {

@@ -2,9 +2,7 @@
 // Could go wrong: an allocation for each datagram or fragment, which no benchmark shows until memory is fragmented.
 // Forced by: thousands of datagrams after a warm-up, with every operator new counted but those of the fake adapters.
 
-#include "counting_new.hpp"
-#include "node/node_core.hpp"
-#include "verbs/fake_nodes.hpp"
+#include "verbs/counting_apart.hpp"
 
 #include <rdsco/sleep.hpp>
 
@@ -14,16 +12,6 @@ namespace {
 
 using namespace rdsco;
 using namespace rdsco::test;
-
-std::size_t of_the_fake = 0;
-void count_apart(bool begins) noexcept {
-  static std::size_t before = 0;
-  if (begins)
-    before = allocations();
-  else
-    of_the_fake += allocations() - before;
-}
-std::size_t of_the_node() noexcept { return allocations() - of_the_fake; }
 
 constexpr int burst = 50;
 
@@ -52,8 +40,6 @@ task<> exchange(two_on_fabric& w, int count, std::size_t bytes, until what, bool
   co_await receive_all(w.into, count, bytes, failed);
   co_await group.join();
 }
-
-std::uint64_t fresh_blocks(two_on_fabric& w) { return w.near.core().pool->now().misses + w.far.core().pool->now().misses; }
 
 // As many blocks as can be under way at once, so that a deeper queue than in the warm-up is no surprise.
 void stock(node& on, std::size_t count, std::size_t bytes) {

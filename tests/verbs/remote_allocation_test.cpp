@@ -2,26 +2,13 @@
 // Could go wrong: an allocation for each operation or offer, which no benchmark shows until memory is fragmented.
 // Forced by: hundreds of offers, writes and reads after a warm-up, with every operator new counted but those of the fake adapters.
 
-#include "counting_new.hpp"
-#include "node/node_core.hpp"
+#include "verbs/counting_apart.hpp"
 #include "verbs/remote_nodes.hpp"
 
 namespace {
 
 using namespace rdsco;
 using namespace rdsco::test;
-
-std::size_t of_the_fake = 0;
-void count_apart(bool begins) noexcept {
-  static std::size_t before = 0;
-  if (begins)
-    before = allocations();
-  else
-    of_the_fake += allocations() - before;
-}
-std::size_t of_the_node() noexcept { return allocations() - of_the_fake; }
-
-std::uint64_t fresh_blocks(two_on_fabric& w) { return w.near.core().pool->now().misses + w.far.core().pool->now().misses; }
 
 // Catch allocates, so failures are noted and looked at outside.
 task<> offer_write_and_read(remote_ends ends, region& own, region& local, int times, bool& failed) {

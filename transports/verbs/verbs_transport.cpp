@@ -23,6 +23,14 @@ constexpr std::size_t pages_of_a_turn = 2u << 20;
 // Nothing of a connection is made yet, so no limit of locked memory is met.
 std::error_code open_error(int answer) noexcept { return answer == -ENOMEM ? errc::out_of_memory : setup_error(answer); }
 
+// Of one device, or all of the transport.
+template <class F>
+void for_each_region_on(verbs_transport const& by, verbs::device const* on, F each) noexcept {
+  by.node.for_each_region([&](region_core& one) {
+    if (&one.host()->by == &by && (on == nullptr || &static_cast<verbs_region&>(one).device() == on)) each(one);
+  });
+}
+
 }  // namespace
 
 std::error_code setup_error(int answer) noexcept {
@@ -168,9 +176,7 @@ void verbs_transport::device_removed(ibv_context* native_device) noexcept {
   for (auto& each : devices_) {
     if (each->native() != native_device || each->removed()) continue;
     each->remove();
-    node.for_each_region([&](region_core& one) {
-      if (&one.host()->by == this && &static_cast<verbs_region&>(one).device() == each.get()) one.retire(errc::no_device);
-    });
+    for_each_region_on(*this, each.get(), [](region_core& one) { one.retire(errc::no_device); });
     ++node.counted.rdsco_verbs_device_removed;
   }
   changed_.raise(1);
@@ -295,9 +301,8 @@ void verbs_transport::reject(rdma_cm_id* id) noexcept {
 }
 
 verbs::device* verbs_transport::device_at(local_host const& host) noexcept {
-  for (auto& each : listeners_)
-    if (&each->host() == &host && each->id() != nullptr) return device_for(api_->device_of(each->id()), host.at);
-  return nullptr;
+  rdma_cm_id* const id = listener_id(host);
+  return id == nullptr ? nullptr : device_for(api_->device_of(id), host.at);
 }
 
 bool verbs_transport::windows_at(local_host const& host) noexcept {
@@ -375,11 +380,8 @@ task<result<region_core*>> verbs_transport::register_memory(local_host& host, mu
   co_return made.release();
 }
 
-// Of one device, or all.
 void verbs_transport::close_regions(verbs::device const* on) noexcept {
-  node.for_each_region([&](region_core& one) {
-    if (&one.host()->by == this && (on == nullptr || &static_cast<verbs_region&>(one).device() == on)) one.close();
-  });
+  for_each_region_on(*this, on, [](region_core& one) { one.close(); });
 }
 
 void verbs_transport::congestion_changed(local_host& host) noexcept {

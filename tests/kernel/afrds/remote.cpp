@@ -138,7 +138,7 @@ bool lender::attempt(round_word const& asked, remote_step const& step) {
   if (answered == round_kind::failed && step.permitted()) {
     return false;
   }
-  check(asked, step, memory, answered);
+  account_.judge(asked, step, memory, answered);
   return true;
 }
 
@@ -170,20 +170,6 @@ void lender::give_back(round_word const& asked, std::uint64_t& cookie) {
   account_.released += !was_there;
   if (!was_there && !rounds_.use_once) {
     account_.fault("the kernel does not know its own memory", asked.round);
-  }
-}
-
-void lender::check(round_word const& asked, remote_step const& step, round_memory& memory, round_kind answered) {
-  auto const done = answered == round_kind::done;
-  ++(done ? account_.done : account_.refused);
-  if (done != step.permitted()) {
-    account_.fault(done ? "done, though not permitted" : "not done", asked.round);
-  }
-  if (!(done ? as_left_by(asked.what, memory, asked.round) : memory.holds(true, asked.round))) {
-    account_.fault("wrong bytes", asked.round);
-  }
-  if (!memory.surroundings_untouched()) {
-    account_.fault("bytes beside were written", asked.round);
   }
 }
 

@@ -52,7 +52,6 @@ class lender : remote_end_point {
   void offer(round_word const& asked, round_memory& memory, std::uint64_t& cookie);
   [[nodiscard]] round_kind answer(round_word const& asked, std::uint64_t& cookie);
   void give_back(round_word const& asked, std::uint64_t& cookie);
-  void check(round_word const& asked, remote_step const& step, round_memory& memory, round_kind answered);
 
   socket_address peer_;
 };

@@ -145,7 +145,7 @@ task<std::error_code> lender::lend(round_word asked, remote_step step, round_mem
   if (answered.data == round_kind::done && rounds_.use_once) {
     co_await look_whether_used_up(asked, offered);
   }
-  check(asked, step, memory, answered.data);
+  account_.judge(asked, step, memory, answered.data);
   co_return std::error_code();
 }
 
@@ -186,20 +186,6 @@ task<> lender::look_whether_used_up(round_word asked, memory_offer& offered) {
   ++account_.released;
   if (how.ec) {
     account_.fault("an offer that was used: " + how.ec.message(), asked.round);
-  }
-}
-
-void lender::check(round_word const& asked, remote_step const& step, round_memory& memory, round_kind answered) {
-  auto const done = answered == round_kind::done;
-  ++(done ? account_.done : account_.refused);
-  if (done != step.permitted()) {
-    account_.fault(done ? "done, though not permitted" : "not done", asked.round);
-  }
-  if (!(done ? as_left_by(asked.what, memory, asked.round) : memory.holds(true, asked.round))) {
-    account_.fault("wrong bytes", asked.round);
-  }
-  if (!memory.surroundings_untouched()) {
-    account_.fault("bytes beside were written", asked.round);
   }
 }
 

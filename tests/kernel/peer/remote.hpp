@@ -26,7 +26,6 @@ class lender {
   [[nodiscard]] task<result<round_kind>> answer(round_word asked);
   [[nodiscard]] task<result<round_word>> next();
   [[nodiscard]] task<> look_whether_used_up(round_word asked, memory_offer& offered);
-  void check(round_word const& asked, remote_step const& step, round_memory& memory, round_kind answered);
 
   socket& socket_;
   endpoint peer_;
