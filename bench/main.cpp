@@ -2,6 +2,7 @@
 // One measurement, once. Its figures are one line of JSON; scripts/bench runs them side by side and compares.
 #include "measurement.hpp"
 #include "pin.hpp"
+#include "tools/transport_choice.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -29,23 +30,25 @@ constexpr entry entries[] = {
     {"channel.stream", "two bare coroutines, a rendezvous, one way", &channel_stream},
     {"asio_channel.in_turns", "Asio's experimental channel, one message at a time", &asio_channel_in_turns},
     {"asio_channel.stream", "Asio's experimental channel with 64 slots, one way", &asio_channel_stream},
-    {"round_trip.rdsco", "over TCP, one request at a time, on --sockets sockets in turn", &tcp_round_trip},
-    {"round_trip.raw", "the same with send and recv", &raw_round_trip},
+    {"round_trip.rdsco", "over --transport, one request at a time, on --sockets sockets in turn", &rdsco_round_trip},
+    {"round_trip.raw", "over TCP with send and recv", &raw_round_trip},
     {"round_trip.epoll", "the same with epoll", &epoll_round_trip},
     {"round_trip.uring", "the same with io_uring for both ways", &uring_round_trip},
     {"round_trip.asio", "the same with Asio's awaitable", &asio_round_trip},
-    {"one_way.rdsco", "over TCP, one sender, one receiver", &tcp_one_way},
+    {"one_way.rdsco", "over --transport, one sender, one receiver", &rdsco_one_way},
     {"one_way.raw", "messages with 48-byte headers in writes of 64 KiB", &raw_one_way},
     {"one_way.epoll", "the same writes, waiting in epoll", &epoll_one_way},
     {"one_way.uring", "the same writes into a multishot receive", &uring_one_way},
     {"one_way.asio", "Asio's awaitable, one write a message", &asio_one_way},
     {"one_way.asio_coalesced", "the same, in writes of 64 KiB", &asio_coalesced_one_way},
+    {"round_trip.kernel_rds", "the kernel's AF_RDS sockets, one request at a time", &kernel_rds_round_trip},
     {"one_way.kernel_rds", "the kernel's AF_RDS sockets", &kernel_rds_one_way},
-    {"bulk.rdsco", "over TCP, --outstanding senders, each until acknowledged", &tcp_bulk},
+    {"bulk.rdsco", "over --transport, --outstanding senders, each until acknowledged", &rdsco_bulk},
     {"bulk.raw", "a TCP stream, sends and receives of --bytes", &raw_bulk},
-    {"pipelined.rdsco", "over TCP, --outstanding requests on one socket", &tcp_pipelined},
+    {"writes.rdsco", "over --transport, --outstanding RDMA writes, each with an empty datagram behind it", &rdsco_writes},
+    {"pipelined.rdsco", "over --transport, --outstanding requests on one socket", &rdsco_pipelined},
     {"pipelined.raw", "the same on one stream, all that is ready in one call", &raw_pipelined},
-    {"fan.rdsco", "over TCP, one request under way on each of --sockets sockets", &tcp_fan},
+    {"fan.rdsco", "over --transport, one request under way on each of --sockets sockets", &rdsco_fan},
     {"fan.epoll", "the same on --sockets connections, with epoll", &epoll_fan},
     {"memory.sockets", "bytes of memory of an idle socket", &memory_of_sockets},
     {"memory.connections", "bytes of memory of an idle connection", &memory_of_connections},
@@ -106,7 +109,8 @@ int main(int argc, char** argv) {
   app.add_flag("--one-core", one_core, "both processes on the client's processor");
   app.add_flag("!--untimed", asked.timed, "without looking at the clock: for counting instructions");
   asked.port = some_port();
-  app.add_option("--port", asked.port, "of TCP");
+  app.add_option("--port", asked.port, "of rdsco's nodes and of other servers");
+  app.add_option("--transport", asked.transport, "of rdsco's nodes")->check(CLI::IsMember(rdsco::tools::transport_names()));
   CLI11_PARSE(app, argc, argv);
   if (one_core) asked.server.core = asked.client.core;
   asked.silence = std::chrono::microseconds(silence_us);

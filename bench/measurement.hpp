@@ -30,7 +30,8 @@ struct request {
   std::chrono::nanoseconds silence{0};  ///< between two round trips the client computes for so long
   place client{"127.0.0.1", 0, ""};
   place server{"127.0.0.2", 1, ""};
-  std::uint16_t port = 0;
+  std::uint16_t port = 0;          ///< where nodes and other servers listen
+  std::string transport = "tcp";   ///< of rdsco's nodes
 };
 
 using figures = std::map<std::string, double>;
@@ -47,27 +48,29 @@ figures asio_channel_in_turns(request const&);
 figures asio_channel_stream(request const&);
 
 // Two processes, one request at a time (rdsco: on `sockets` sockets in turn).
-figures tcp_round_trip(request const&);
+figures rdsco_round_trip(request const&);
 figures raw_round_trip(request const&);
 figures epoll_round_trip(request const&);
 figures uring_round_trip(request const&);
 figures asio_round_trip(request const&);
+figures kernel_rds_round_trip(request const&);
 
 // Two processes, one way.
-figures tcp_one_way(request const&);
+figures rdsco_one_way(request const&);
 figures raw_one_way(request const&);
 figures epoll_one_way(request const&);
 figures uring_one_way(request const&);
 figures asio_one_way(request const&);
 figures asio_coalesced_one_way(request const&);
 figures kernel_rds_one_way(request const&);
-figures tcp_bulk(request const&);
+figures rdsco_bulk(request const&);
+figures rdsco_writes(request const&);
 figures raw_bulk(request const&);
 
 // Two processes, many requests under way: on one stream, or one on each of many sockets.
-figures tcp_pipelined(request const&);
+figures rdsco_pipelined(request const&);
 figures raw_pipelined(request const&);
-figures tcp_fan(request const&);
+figures rdsco_fan(request const&);
 figures epoll_fan(request const&);
 
 figures memory_of_sockets(request const&);

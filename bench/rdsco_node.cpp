@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "rdsco_node.hpp"
 
+#include "tools/transport_choice.hpp"
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -23,8 +25,9 @@ loop_options options_for(waiting how) {
 
 node open_node(loop& where, place const& at, request const& asked, std::size_t peers) {
   node_options wanted;
-  wanted.own(address_of(at.address)).allow(*subnet::parse("0.0.0.0/0"));
-  wanted.tcp.port = asked.port;
+  tools::own(wanted, address_of(at.address), asked.transport);
+  wanted.allow(*subnet::parse("0.0.0.0/0"));
+  wanted.tcp.port = wanted.verbs.port_v4 = asked.port;
   wanted.limits.peers = std::max(wanted.limits.peers, peers);
   return node::open(where, wanted).value();
 }

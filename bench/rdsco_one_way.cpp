@@ -90,8 +90,8 @@ figures one_way(request const& asked, until what, std::size_t buffers) {
 
 }  // namespace
 
-figures tcp_one_way(request const& asked) { return one_way(asked, until::accepted, 2u << 20); }
+figures rdsco_one_way(request const& asked) { return one_way(asked, until::accepted, 2u << 20); }
 
-figures tcp_bulk(request const& asked) { return one_way(asked, until::acknowledged, 2 * asked.bytes * asked.outstanding); }
+figures rdsco_bulk(request const& asked) { return one_way(asked, until::acknowledged, 2 * asked.bytes * asked.outstanding); }
 
 }  // namespace rdsco::bench

@@ -106,7 +106,7 @@ task<> ask_on_all(loop& where, std::vector<socket>& sockets, request const& aske
 
 }  // namespace
 
-figures tcp_round_trip(request const& asked) {
+figures rdsco_round_trip(request const& asked) {
   partner server(asked, [&](auto const& ready) { return serve(asked, asked.warmup + asked.count, ready); });
   loop here(options_for(asked.wait));
   node mine = open_node(here, asked.client, asked);
@@ -124,7 +124,7 @@ figures tcp_round_trip(request const& asked) {
   return found;
 }
 
-figures tcp_pipelined(request const& asked) {
+figures rdsco_pipelined(request const& asked) {
   partner server(asked, [&](auto const& ready) { return serve(asked, asked.warmup + asked.count, ready); });
   loop here(options_for(asked.wait));
   node mine = open_node(here, asked.client, asked);
@@ -143,7 +143,7 @@ figures tcp_pipelined(request const& asked) {
   return found;
 }
 
-figures tcp_fan(request const& asked) {
+figures rdsco_fan(request const& asked) {
   partner server(asked, [&](auto const& ready) { return serve(asked, asked.warmup + asked.count, ready); });
   loop here(options_for(asked.wait));
   node mine = open_node(here, asked.client, asked);

@@ -2,6 +2,7 @@
 """Runs the sides of a case in turns, so that what disturbs the machine disturbs them all."""
 import sys
 
+import perftest
 import ucx
 from program import Failed
 
@@ -33,6 +34,8 @@ class Alternator:
         try:
             if run.tool == "ucx":
                 return ucx.measure(run, count)
+            if run.tool == "perftest":
+                return perftest.measure(self.program, run, count)
             if run.tool == "ucx_callgrind":
                 return ucx.count_instructions(count)
             if run.tool == "callgrind":

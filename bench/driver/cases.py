@@ -3,13 +3,10 @@
 from dataclasses import dataclass, field
 
 RDSCO, RAW, EPOLL, URING, ASIO, UCX, KERNEL = "rdsco", "raw", "epoll", "io_uring", "Asio", "UCX", "kernel RDS"
-# The case that is measured in a guest of the kernel lab.
-LAB = "lab_case"
-
 
 @dataclass(frozen=True)
 class Run:
-    """One measurement of one side. `tool`: program (bench/main.cpp), callgrind (the same, counted), ucx, ucx_callgrind."""
+    """One measurement of one side. `tool`: program (bench/main.cpp), callgrind (the same, counted), ucx, ucx_callgrind, perftest."""
     measurement: str
     options: dict = field(default_factory=dict)
     count: int = 100_000
@@ -49,6 +46,7 @@ class Case:
     runs: dict
     rows: tuple
     exact: bool = False
+    place: str = None  # a guest of the kernel lab (guests.py), or this machine
 
 
 def beside(id, title, unit, figure, peers, goal, *, our_figure=None, against=None, exact=False):
@@ -207,13 +205,64 @@ def fan():
 
 
 def kernel_rds():
-    """The runs of lab_case.py, in a guest."""
     size = {"count": 40_000, "quick": 4_000}
     # rds_tcp has RDS's own TCP port in every namespace.
-    places = {"client-network": "a", "server-network": "b", "client-address": "10.1.0.1", "server-address": "10.1.0.2", "port": 17000}
-    runs = {RDSCO: Run("one_way.rdsco", {"wait": "adaptive", **places}, **size), KERNEL: Run("one_way.kernel_rds", places, **size)}
+    ends = {"client-network": "a", "server-network": "b", "client-address": "10.1.0.1", "server-address": "10.1.0.2", "port": 17000}
+    runs = {RDSCO: Run("one_way.rdsco", {"wait": "adaptive", **ends}, **size), KERNEL: Run("one_way.kernel_rds", ends, **size)}
     row = Row("P11", "64 B, one way, two hosts in an emulated guest", "/s", (RDSCO, "per_second"), (KERNEL, "per_second"), at_least(5))
-    return Case(LAB, runs, (row,))
+    return Case("kernel_rds", runs, (row,), place="two hosts")
+
+
+# Of rdsco over soft-RoCE. RDS's own ports are the kernel's wherever rds_rdma is loaded.
+ROCE = {"transport": "ib", "client-address": "10.1.0.2", "server-address": "10.1.0.1", "port": 17000}
+KERNEL_ROCE = {name: ROCE[name] for name in ("client-address", "server-address")}
+HEADER, FRAGMENT = 48, 4096
+
+
+def perftest(measurement, bytes, **more):
+    return Run(measurement, {"bytes": bytes, **more.pop("options", {})}, tool="perftest", **more)
+
+
+def roce_latency(name, title, wait):
+    size = {"count": 3_000, "quick": 500}
+    runs = {RDSCO: Run("round_trip.rdsco", {"wait": wait, "warmup": 300, **ROCE}, **size),
+            "ib_send_lat, 48 + 64 B": perftest("ib_send_lat", HEADER + 64, options={"wait": wait}, **size),
+            "ib_send_lat, 64 B": perftest("ib_send_lat", 64, options={"wait": wait}, **size),
+            KERNEL: Run("round_trip.kernel_rds", {"wait": wait, "warmup": 300, **KERNEL_ROCE}, **size)}
+    ours = (RDSCO, "p50_ns")
+    rows = [Row("P10", title, "ns", ours, (peer, "p50_ns"), None if peer == KERNEL else at_most(1.10)) for peer in runs if peer != RDSCO]
+    return Case(name, runs, tuple(rows), place="adapter")
+
+
+def roce_datagrams():
+    """A fragment of RDS is a message of its own on the wire, whatever the size of the datagram."""
+    mebibyte, rdsco = 1 << 20, {"bytes": 1 << 20, "outstanding": 4, "wait": "adaptive", "warmup": 8, **ROCE}
+    runs = {RDSCO: Run("bulk.rdsco", rdsco, count=100, quick=20),
+            "ib_send_bw, 48 + 4096 B": perftest("ib_send_bw", HEADER + FRAGMENT, count=25_600, quick=5_000),
+            "ib_send_bw, 1 MiB": perftest("ib_send_bw", mebibyte, count=100, quick=20)}
+    rows = [Row("P10", "soft-RoCE, 1 MiB datagrams", "B/s", (RDSCO, "bytes_per_second"), (peer, "bytes_per_second"), at_least(0.95))
+            for peer in runs if peer != RDSCO]
+    return Case("roce_datagrams", runs, tuple(rows), place="adapter")
+
+
+def roce_writes():
+    size = {"count": 100, "quick": 20}
+    runs = {RDSCO: Run("writes.rdsco", {"bytes": 1 << 20, "outstanding": 16, "wait": "adaptive", "warmup": 16, **ROCE}, **size),
+            "ib_write_bw": perftest("ib_write_bw", 1 << 20, **size)}
+    row = Row("P10", "soft-RoCE, RDMA writes of 1 MiB", "B/s", (RDSCO, "bytes_per_second"), ("ib_write_bw", "bytes_per_second"), at_least(0.95))
+    return Case("roce_writes", runs, (row,), place="adapter")
+
+
+def roce_rate():
+    size = {"count": 30_000, "quick": 4_000}
+    runs = {RDSCO: Run("one_way.rdsco", {"wait": "adaptive", "warmup": 40_000, **ROCE}, **size),
+            KERNEL: Run("one_way.kernel_rds", KERNEL_ROCE, **size),
+            "ib_send_bw, 48 + 64 B": perftest("ib_send_bw", HEADER + 64, **size)}
+    rows = [Row("P11", "soft-RoCE, 64 B, one way", "/s", (RDSCO, "per_second"), (peer, "per_second"), at_least(2) if peer == KERNEL else None)
+            for peer in runs if peer != RDSCO]
+    rows += [Row("P7", f"  {side}: allocations a message", "", (RDSCO, f"{side}_allocations"), None, absolute(0.001), True)
+             for side in ("sender", "receiver")]
+    return Case("roce_rate", runs, tuple(rows), place="adapter")
 
 
 def all_cases():
@@ -224,4 +273,7 @@ def all_cases():
             round_trips("round_trip_blocking", "P3", "TCP, 64 B round trip, blocking, one core", one_core, at_most(1.10), calls_of_a_round_trip, **count),
             adaptive("round_trip_adaptive", "TCP, 64 B round trip, adaptive", 0),
             adaptive("round_trip_silence", "TCP, 64 B round trip, adaptive, after 10 µs", 10),
-            one_way(), pipelined(), bulk(), instructions(), memory(), sockets(), fan(), kernel_rds())
+            one_way(), pipelined(), bulk(), instructions(), memory(), sockets(), fan(), kernel_rds(),
+            roce_latency("roce_latency", "soft-RoCE, 64 B round trip, polling", "spin"),
+            roce_latency("roce_latency_events", "soft-RoCE, 64 B round trip, by events", "block"),
+            roce_datagrams(), roce_writes(), roce_rate())

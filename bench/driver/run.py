@@ -9,13 +9,13 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-import lab_case  # noqa: E402
+import guests  # noqa: E402
 import results_page  # noqa: E402
 import table  # noqa: E402
 import verdict  # noqa: E402
 import world  # noqa: E402
 from alternate import Alternator  # noqa: E402
-from cases import LAB, all_cases  # noqa: E402
+from cases import all_cases  # noqa: E402
 from program import Program  # noqa: E402
 from results_page import Results  # noqa: E402
 
@@ -29,8 +29,8 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="two rounds of short runs: shows that everything works, and no more")
     parser.add_argument("--rounds", type=int, default=None, help="alternating rounds (5; fewer give no verdict)")
     parser.add_argument("--only", action="append", metavar="CASE", help="this case; may be repeated")
-    parser.add_argument("--lab", action="store_true", help=f"the same as --only {LAB}: against the kernel's RDS, in a guest of the kernel lab")
-    parser.add_argument("--kernel", default="6.1", help="series of that guest's kernel")
+    parser.add_argument("--lab", action="store_true", help="the cases that run in guests of the kernel lab")
+    parser.add_argument("--kernel", default="6.1", help="series of those guests' kernel")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json")
     parser.add_argument("--docs", type=Path, help="a Markdown file whose marked section takes the results; with --only, the rows of those cases alone")
     parser.add_argument("--program", type=Path, default=ROOT / "build" / "gcc-release" / "bench" / "rdsco_bench")
@@ -44,24 +44,22 @@ def chosen(options, parser):
     unknown = set(options.only or ()) - {case.name for case in cases}
     if unknown:
         parser.error(f"no case {', '.join(sorted(unknown))}; {parser.epilog}")
-    wanted = {LAB} if options.lab else set(options.only or (case.name for case in cases))
+    wanted = set(options.only or (case.name for case in cases if case.place or not options.lab))
     return [case for case in cases if case.name in wanted]
 
 
-def measured(options, case, alternator, found):
+def measured(options, case, alternator, lab, found):
     """The rounds of a case; `found` gets to know what there is to say about them."""
-    if case.name != LAB:
+    if case.place is None:
         return alternator.measure(case)
     try:
         if not options.lab_alone:
-            lab_case.must_be_here(options.kernel)
-        rounds, failures, about = lab_case.measure(case, options)
-    except lab_case.Unavailable as why:
-        found.unavailable[LAB] = f"no kernel lab here: {why}"
+            guests.must_be_here(options.kernel)
+        rounds, failures = lab.measure(case)
+    except guests.Unavailable as why:
+        found.unavailable[case.name] = f"no kernel lab here: {why}"
         return []
-    alternator.failures.update(failures)
-    if about:
-        found.about.append(about)
+    found.failures.update(failures)
     return rounds
 
 
@@ -80,9 +78,11 @@ def results(options, cases, facts):
     found = Found([f"{world.sentence(facts)} {options.rounds} rounds{', quick' if options.quick else ''}."])
     alternator = Alternator(Program(options.program), options.rounds, options.quick)
     found.failures = alternator.failures
-    for case in cases:
-        rounds = measured(options, case, alternator, found)
-        found.lines += [(case, verdict.line_of(row, rounds)) for row in case.rows]
+    with guests.Guests(options) as lab:
+        for case in cases:
+            rounds = measured(options, case, alternator, lab, found)
+            found.lines += [(case, verdict.line_of(row, rounds)) for row in case.rows]
+        found.about += lab.about
     return found
 
 
@@ -102,8 +102,8 @@ def report(options, facts, cases, found):
 def main():
     options, parser = arguments()
     cases = chosen(options, parser)
-    # The guest has a network of its own, and its kernel may have to be downloaded.
-    options.lab_alone = [case.name for case in cases] == [LAB]
+    # Guests have networks of their own, and their kernel may have to be downloaded.
+    options.lab_alone = all(case.place for case in cases)
     if not options.lab_alone:
         world.enter()
     facts = world.description()

@@ -61,7 +61,7 @@ def description():
         "kernel": platform.release(), "processor": first_line("/proc/cpuinfo", "model name"), "processors": len(os.sched_getaffinity(0)),
         "congestion_control": CONGESTION_CONTROL.read_text().strip(), "load": os.getloadavg()[0],
         "versions": {"UCX": ucx.version(), "Asio": package("libasio-dev"), "liburing": package("liburing-dev"), "g++": package("g++"),
-                     "valgrind": package("valgrind")},
+                     "valgrind": package("valgrind"), "perftest": package("perftest")},
     }
 
 
