@@ -46,6 +46,7 @@ constexpr entry entries[] = {
     {"bulk.rdsco", "over --transport, --outstanding senders, each until acknowledged", &rdsco_bulk},
     {"bulk.raw", "a TCP stream, sends and receives of --bytes", &raw_bulk},
     {"writes.rdsco", "over --transport, --outstanding RDMA writes, each with an empty datagram behind it", &rdsco_writes},
+    {"registration.rdsco", "over --transport, round trips before and while a region is registered", &rdsco_registration},
     {"pipelined.rdsco", "over --transport, --outstanding requests on one socket", &rdsco_pipelined},
     {"pipelined.raw", "the same on one stream, all that is ready in one call", &raw_pipelined},
     {"fan.rdsco", "over --transport, one request under way on each of --sockets sockets", &rdsco_fan},
@@ -106,6 +107,9 @@ int main(int argc, char** argv) {
   app.add_option("--server-address", asked.server.address);
   app.add_option("--client-network", asked.client.network, "network namespace of the client");
   app.add_option("--server-network", asked.server.network, "network namespace of the server");
+  app.add_option("--region-bytes", asked.region_bytes, "size of a region that is registered")->check(CLI::PositiveNumber);
+  app.add_flag("--touched", asked.touched, "the pages of that region are there before");
+  app.add_flag("--registration-thread", asked.registration_thread, "a thread of its own registers it");
   app.add_flag("--one-core", one_core, "both processes on the client's processor");
   app.add_flag("!--untimed", asked.timed, "without looking at the clock: for counting instructions");
   asked.port = some_port();

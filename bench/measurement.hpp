@@ -32,6 +32,9 @@ struct request {
   place server{"127.0.0.2", 1, ""};
   std::uint16_t port = 0;          ///< where nodes and other servers listen
   std::string transport = "tcp";   ///< of rdsco's nodes
+  std::size_t region_bytes = 1u << 30;  ///< registered at once
+  bool touched = false;            ///< the pages of that region are there before
+  bool registration_thread = false;  ///< verbs_options::registration_thread
 };
 
 using figures = std::map<std::string, double>;
@@ -65,6 +68,9 @@ figures asio_coalesced_one_way(request const&);
 figures kernel_rds_one_way(request const&);
 figures rdsco_bulk(request const&);
 figures rdsco_writes(request const&);
+
+// Round trips with one peer while the client registers memory.
+figures rdsco_registration(request const&);
 figures raw_bulk(request const&);
 
 // Two processes, many requests under way: on one stream, or one on each of many sockets.

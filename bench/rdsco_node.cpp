@@ -28,6 +28,7 @@ node open_node(loop& where, place const& at, request const& asked, std::size_t p
   tools::own(wanted, address_of(at.address), asked.transport);
   wanted.allow(*subnet::parse("0.0.0.0/0"));
   wanted.tcp.port = wanted.verbs.port_v4 = asked.port;
+  wanted.verbs.registration_thread = asked.registration_thread;
   wanted.limits.peers = std::max(wanted.limits.peers, peers);
   return node::open(where, wanted).value();
 }

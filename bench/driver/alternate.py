@@ -17,7 +17,8 @@ class Alternator:
     def measure(self, case):
         """For each round the figures of each run."""
         rounds = []
-        for number in range(min(self.rounds, EXACT_ROUNDS) if case.exact else self.rounds):
+        most = EXACT_ROUNDS if case.exact else case.rounds or self.rounds
+        for number in range(min(self.rounds, most)):
             # There and back again: nobody always comes first.
             names = list(case.runs) if number % 2 == 0 else list(reversed(case.runs))
             rounds.append({name: self.once(case, name) for name in names})

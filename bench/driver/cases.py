@@ -30,7 +30,8 @@ class Goal:
 
 @dataclass(frozen=True)
 class Row:
-    """`ours` and `peer` name a run and one of its figures. `exact`: counted, not timed; the same in every round."""
+    """`ours` and `peer` name a run and one of its figures; `peer_name`: where that is not what the run is called. `exact`: counted, not timed; the
+    same in every round."""
     id: str
     title: str
     unit: str
@@ -38,14 +39,17 @@ class Row:
     peer: tuple = None
     goal: Goal = None
     exact: bool = False
+    peer_name: str = None
 
 
 @dataclass(frozen=True)
 class Case:
+    """`rounds`: no more than these."""
     name: str
     runs: dict
     rows: tuple
     exact: bool = False
+    rounds: int = None
     place: str = None  # a guest of the kernel lab (guests.py), or this machine
 
 
@@ -265,6 +269,18 @@ def roce_rate():
     return Case("roce_rate", runs, tuple(rows), place="adapter")
 
 
+def roce_registration():
+    """Each round trip beside the longest of those before: nobody aims at anything, a stall is to be seen."""
+    def run(**more):
+        return Run("registration.rdsco", {"wait": "adaptive", "warmup": 100, **more, **ROCE}, count=500, quick=100)
+
+    kinds = {"untouched memory, in pieces": {}, "untouched memory, by a thread": {"registration-thread": True},
+             "touched memory, in one call": {"touched": True}, "touched memory, by a thread": {"touched": True, "registration-thread": True}}
+    rows = [Row("", f"1 GiB registered, {kind}: longest round trip with a peer", "ns", (kind, "meanwhile_longest_ns"), (kind, "before_longest_ns"),
+                peer_name="before") for kind in kinds]
+    return Case("roce_registration", {kind: run(**more) for kind, more in kinds.items()}, tuple(rows), rounds=2, place="adapter")
+
+
 def all_cases():
     spinning, one_core = {"wait": "spin"}, {"wait": "block", "one-core": True}
     count = {"count": 50_000, "quick": 3_000}
@@ -276,4 +292,4 @@ def all_cases():
             one_way(), pipelined(), bulk(), instructions(), memory(), sockets(), fan(), kernel_rds(),
             roce_latency("roce_latency", "soft-RoCE, 64 B round trip, polling", "spin"),
             roce_latency("roce_latency_events", "soft-RoCE, 64 B round trip, by events", "block"),
-            roce_datagrams(), roce_writes(), roce_rate())
+            roce_datagrams(), roce_writes(), roce_rate(), roce_registration())

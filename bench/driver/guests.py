@@ -27,6 +27,7 @@ class Place:
     script: str
     about: str
     rds_over_tcp: bool = False
+    memory: int = 512  # MiB
 
 
 # The same congestion control as outside; namespaces begin with that of the first one.
@@ -42,7 +43,7 @@ ip -n a link set west up
 ip -n b link set east up
 """)
 # Two addresses of one adapter, which carries what they send each other. Its packets take a whole fragment's payload.
-ADAPTER = Place(about="soft-RoCE, MTU 4096, which loops its packets back", script="""
+ADAPTER = Place(memory=2600, about="soft-RoCE, MTU 4096, which loops its packets back", script="""
 set -e
 modprobe -a dummy ib_uverbs rdma_ucm rdma_rxe rds_rdma
 ip link add d0 type dummy
@@ -108,7 +109,7 @@ class Guests:
         if self.place != name:
             self.end()
             place = PLACES[name]
-            self.session = lab.Session(self.options.kernel, rds=place.rds_over_tcp, smp=2)
+            self.session = lab.Session(self.options.kernel, rds=place.rds_over_tcp, smp=2, memory=place.memory)
             self.place = name
             self.program = ProgramInGuest(self.session, self.options.program)
             self.program.shell(place.script)

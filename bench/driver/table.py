@@ -19,11 +19,15 @@ def figure(value, unit):
     return f"{value:.3g} {unit}".strip()
 
 
+def peer_of(row):
+    return row.peer_name or row.peer[0].removesuffix(" stream") if row.peer else ""
+
+
 def cells(case, line):
     row = line.row
     ours = figure(median(line.ours), row.unit) if line.ours else "-"
     peers = figure(median(line.peer), row.unit) if line.peer else "-"
-    return [row.id, case.name, row.title.strip(), ours, row.peer[0].removesuffix(" stream") if row.peer else "", peers if row.peer else "",
+    return [row.id, case.name, row.title.strip(), ours, peer_of(row), peers if row.peer else "",
             f"{median(line.ratios):.2f}" if line.ratios else "", row.goal.text() if row.goal else "", line.verdict,
             f"{100 * line.spread():.0f} %"]
 
@@ -47,6 +51,6 @@ def parse(text):
 def data(case, line):
     return {
         "goal": line.row.id, "case": case.name, "what": line.row.title.strip(), "unit": line.row.unit, "figure": line.row.ours[1],
-        "ours": line.ours, "peer": line.row.peer[0] if line.row.peer else None, "peers": line.peer, "ratios": line.ratios,
+        "ours": line.ours, "peer": peer_of(line.row) or None, "peers": line.peer, "ratios": line.ratios,
         "aim": line.row.goal.text() if line.row.goal else None, "verdict": line.verdict or None, "spread": line.spread(),
     }
