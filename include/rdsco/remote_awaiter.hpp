@@ -16,15 +16,13 @@ class remote_awaiter : public detail::leaf_operation<remote_awaiter>, private de
  public:
   remote_awaiter(detail::socket_core* from, region_slice const& local, remote_memory const& peer, std::uint64_t offset,
                  const_buffers const& then, detail::remote_operation what, rdma_options const& options) noexcept
-      : remote_state(from, then, peer, offset, what, options), from_(from) {
+      : remote_awaiter(from, peer, offset, then, what, options) {
     use(local);
-    ended_later = &ended;
   }
   remote_awaiter(detail::socket_core* from, std::span<region_slice const> local, remote_memory const& peer, std::uint64_t offset,
                  const_buffers const& then, detail::remote_operation what, rdma_options const& options) noexcept
-      : remote_state(from, then, peer, offset, what, options), from_(from) {
+      : remote_awaiter(from, peer, offset, then, what, options) {
     use(local);
-    ended_later = &ended;
   }
 
   bool await_ready() noexcept { return begin(); }

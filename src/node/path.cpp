@@ -87,10 +87,10 @@ void path::begin_transmit(datagram& head) noexcept {
   if (!is_inquiry(head) && unretired_++ == 0) owner.acknowledgement_awaited();
 }
 
-void path::refuse(datagram& head, errc why) noexcept {
-  forget(head);
-  if (head.owner != nullptr) head.owner->sent_dropped(head, why);
-  datagram::free(&head);
+void path::drop(datagram& one, errc why) noexcept {
+  forget(one);
+  if (one.owner != nullptr) one.owner->sent_dropped(one, why);
+  datagram::free(&one);
 }
 
 void path::end_transmit(datagram& done) noexcept {
@@ -199,11 +199,11 @@ void path::reset() noexcept {
   while (!unacknowledged_.empty()) {
     datagram& last = unacknowledged_.back();
     last.transmitting = false;
-    forget(last);
     if (last.orphaned || !repeatable(last)) {
-      drop(last);
+      drop(last, errc::operation_dropped);
       continue;
     }
+    forget(last);
     last.retransmitted = true;
     last.state = datagram_state::unsent;
     if (is_answer(last)) ++answers_unsent;
@@ -212,31 +212,17 @@ void path::reset() noexcept {
   urgent_ = !unsent_.empty();
 }
 
-// Off its list.
-void path::drop(datagram& one) noexcept {
-  if (one.owner != nullptr) one.owner->sent_dropped(one, errc::operation_dropped);
-  datagram::free(&one);
-}
-
 // What was made for the connection that is gone and never sent means nothing on the next.
 void path::drop_unrepeatable() noexcept {
   for (auto at = unsent_.begin(); at != unsent_.end();) {
     datagram& one = *at++;
-    if (repeatable(one)) continue;
-    forget(one);
-    drop(one);
+    if (!repeatable(one)) drop(one, errc::operation_dropped);
   }
 }
 
 void path::clear() noexcept {
-  for (datagram_list* list : {&unacknowledged_, &unsent_}) {
-    while (!list->empty()) {
-      datagram& one = list->front();
-      if (one.owner != nullptr) one.owner->sent_dropped(one, errc::closed);
-      forget(one);
-      datagram::free(&one);
-    }
-  }
+  for (datagram_list* list : {&unacknowledged_, &unsent_})
+    while (!list->empty()) drop(list->front(), errc::closed);
 }
 
 }  // namespace rdsco::detail

@@ -52,8 +52,8 @@ class path {
   [[nodiscard]] datagram* next_unsent() noexcept { return unsent_.empty() ? nullptr : &unsent_.front(); }
   /// The head of the send queue goes to the link: it gets its number, if it has none, and waits for acknowledgement.
   void begin_transmit(datagram& head) noexcept;
-  /// The head of the send queue will not be sent: its sender is told why.
-  void refuse(datagram& head, errc why) noexcept;
+  /// One of the path will not be sent, or not again: its sender is told why, and it is freed.
+  void drop(datagram& one, errc why) noexcept;
   /// All bytes of it are out of the link's hands.
   void end_transmit(datagram& done) noexcept;
 
@@ -159,7 +159,6 @@ class path {
   void retire(datagram& one) noexcept;
   void forget(datagram& one) noexcept;
   void drop_unrepeatable() noexcept;
-  void drop(datagram& one) noexcept;
 
   datagram_list unsent_;
   datagram_list unacknowledged_;

@@ -9,20 +9,27 @@
 
 namespace rdsco::detail {
 
+namespace {
+
+// The peer's program is told nothing.
+bool is_silent(const_buffers const& then, rdma_options const& options) noexcept { return options.silent && then.size() == 0; }
+
+}  // namespace
+
 remote_state::remote_state(socket_core* from, const_buffers const& then, remote_memory const& peer, std::uint64_t offset,
                            remote_operation what, rdma_options const& options) noexcept
-    : send_state(from, then, options.silent && then.size() == 0 ? endpoint(peer.from_.host, 0) : peer.from_, true),
+    : send_state(from, then, is_silent(then, options) ? endpoint(peer.from_.host, 0) : peer.from_, true),
       work_(*this),
       options_(options) {
   work_.what = what;
   work_.key = peer.key_;
   work_.epoch = peer.epoch_;
   work_.address = peer.address_ + offset;
-  work_.ends_key = peer.ends_with_send_ && !is_atomic(what) && !(options.silent && then.size() == 0);
+  along_.silent = is_silent(then, options);
+  work_.ends_key = peer.ends_with_send_ && !is_atomic(what) && !along_.silent;
   if (offset > ~peer.address_) refused_ = errc::invalid_range;
   work_.let_go = &memory_free;
   along_.work = &work_;
-  along_.silent = options.silent && then.size() == 0;
   along = &along_;
   finished = &datagram_ended;
 }
@@ -41,8 +48,7 @@ bool remote_state::begin() noexcept {
   outcome = check();
   if (outcome != errc()) return true;
   pin();
-  waits_ = !send_state::attempt();
-  if (waits_) return false;
+  if (!send_state::attempt()) return false;
   datagram_over_ = true;
   unpin();
   return true;

@@ -38,7 +38,7 @@ bool verbs_link<Fabric>::ready_to_send(datagram& head) noexcept {
   if (head.work != nullptr) {
     for (region_slice const& each : head.work->local) {
       if (each.core()->usable()) continue;
-      by_.lane.refuse(head, errc::not_registered);
+      by_.lane.drop(head, errc::not_registered);
       return false;
     }
   }
@@ -162,7 +162,7 @@ void verbs_link<Fabric>::let_go_of(region_core& region) noexcept {
   datagram_list& waiting = by_.lane.unsent();
   for (auto at = waiting.begin(); at != waiting.end();) {
     datagram& one = *at++;
-    if (one.work != nullptr && uses(*one.work, region)) by_.lane.refuse(one, errc::not_registered);
+    if (one.work != nullptr && uses(*one.work, region)) by_.lane.drop(one, errc::not_registered);
   }
   if (pair_ == nullptr) return;
   bool used = false;

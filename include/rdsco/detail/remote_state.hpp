@@ -57,7 +57,6 @@ class remote_state : public send_state {
   errc refused_{};
   bool pinned_ = false;
   bool datagram_over_ = false;
-  bool waits_ = false;
 };
 
 }  // namespace rdsco::detail
