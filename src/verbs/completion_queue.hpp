@@ -2,8 +2,10 @@
 #pragma once
 
 #include "verbs/api.hpp"
+#include "verbs/completion_channel.hpp"
 
 #include <span>
+#include <utility>
 
 namespace rdsco::verbs {
 
@@ -20,8 +22,10 @@ class completion_queue {
   completion_queue& operator=(completion_queue const&) = delete;
   ~completion_queue() { close(); }
 
-  [[nodiscard]] int open(ibv_context* device, ibv_comp_channel* channel, int entries) noexcept {
-    return api_.create_queue(device, entries, this, channel, queue_);
+  /// Lifetime: `told_by` until close().
+  [[nodiscard]] int open(ibv_context* device, completion_channel& told_by, int entries) noexcept {
+    told_by_ = &told_by;
+    return api_.create_queue(device, entries, this, told_by.native(), queue_);
   }
   /// Its queue pair is gone.
   void close() noexcept {
@@ -30,21 +34,21 @@ class completion_queue {
     static_cast<void>(api_.destroy_queue(queue_));
     queue_ = nullptr;
     unacknowledged_ = 0;
-    armed_ = false;
+    settle();
   }
 
   /// How many completions came, or -errno.
   [[nodiscard]] int poll(std::span<ibv_wc> out) noexcept { return api_.poll(queue_, out); }
   [[nodiscard]] bool armed() const noexcept { return armed_; }
   [[nodiscard]] int arm() noexcept {
-    armed_ = true;
+    if (!std::exchange(armed_, true)) told_by_->queue_armed();
     return api_.request_notification(queue_, false);
   }
 
   /// The channel took an event of this queue. They are acknowledged in batches: it takes a lock.
   void event_taken() noexcept {
     constexpr unsigned batch = 128;
-    armed_ = false;
+    settle();
     if (++unacknowledged_ >= batch) {
       api_.acknowledge_queue_events(queue_, unacknowledged_);
       unacknowledged_ = 0;
@@ -54,9 +58,14 @@ class completion_queue {
   [[nodiscard]] ibv_cq* native() const noexcept { return queue_; }
 
  private:
+  void settle() noexcept {
+    if (std::exchange(armed_, false)) told_by_->queue_settled();
+  }
+
   api& api_;
   void* context_;
   function ready_;
+  completion_channel* told_by_ = nullptr;
   ibv_cq* queue_ = nullptr;
   unsigned unacknowledged_ = 0;
   bool armed_ = false;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "verbs/device.hpp"
 
-#include "verbs/completion_queue.hpp"
-
 #include <cerrno>
 
 namespace rdsco::verbs {
@@ -11,7 +9,7 @@ device::device(api& calls, loop& where, ibv_context* native, device_user& by) no
     : api_(calls),
       native_(native),
       by_(by),
-      completions_(where, this, &take_completions, &watch_ended),
+      completions_(calls, where, this, &watch_ended),
       says_(where, this, &take_events, &watch_ended),
       windows_(calls),
       slots_(calls) {}
@@ -20,7 +18,7 @@ device::~device() {
   windows_.clear();
   slots_.flush();
   if (events_ != nullptr) api_.close_device_events(events_);
-  if (channel_ != nullptr) static_cast<void>(api_.destroy_channel(channel_));
+  completions_.close();
   if (domain_ != nullptr) static_cast<void>(api_.release_domain(domain_));
   if (held_by_ != nullptr) api_.destroy_id(held_by_);
   if (held_) api_.let_go_of_device(native_, removed_);
@@ -36,23 +34,17 @@ int device::open(event_channel& manager, address const& at) noexcept {
   slots_.set_limits(attributes_.max_mr);
   if (int const failed = api_.allocate_domain(native_, domain_)) return failed;
   if (int const failed = api_.open_device_events(native_, events_)) return failed;
-  return api_.create_channel(native_, channel_);
+  return completions_.open(native_);
 }
 
 void device::start() noexcept {
-  completions_.start(api_.channel_descriptor(channel_));
+  completions_.start();
   says_.start(api_.device_events_descriptor(events_));
 }
 
 void device::stop() noexcept {
   completions_.stop();
   says_.stop();
-}
-
-void device::take_completions(void* self) noexcept {
-  auto& from = *static_cast<device*>(self);
-  void* queue = nullptr;
-  while (from.api_.next_queue_event(from.channel_, queue) == 0) static_cast<completion_queue*>(queue)->event_taken();
 }
 
 void device::take_events(void* self) noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "verbs/api.hpp"
+#include "verbs/completion_channel.hpp"
 #include "verbs/descriptor_watch.hpp"
 #include "verbs/event_channel.hpp"
 #include "verbs/slot_pool.hpp"
@@ -54,7 +55,7 @@ class device final : public cm_handler {
 
   [[nodiscard]] ibv_context* native() const noexcept { return native_; }
   [[nodiscard]] ibv_pd* domain() const noexcept { return domain_; }
-  [[nodiscard]] ibv_comp_channel* channel() const noexcept { return channel_; }
+  [[nodiscard]] completion_channel& completions() noexcept { return completions_; }
   [[nodiscard]] ibv_device_attr const& attributes() const noexcept { return attributes_; }
   /// Memory can be offered by windows that are bound to one queue pair.
   [[nodiscard]] bool has_windows() const noexcept {
@@ -74,20 +75,18 @@ class device final : public cm_handler {
 
  private:
   static constexpr std::uint32_t no_vendor = 0xffffff;
-  static void take_completions(void* self) noexcept;
   static void take_events(void* self) noexcept;
   static void watch_ended(void* self) noexcept;
 
   api& api_;
   ibv_context* const native_;
   device_user& by_;
-  descriptor_watch completions_;
+  completion_channel completions_;
   descriptor_watch says_;
   ibv_device_attr attributes_{};
   // The connection manager closes an adapter that is gone with the last identifier on it. This one goes last.
   rdma_cm_id* held_by_ = nullptr;
   ibv_pd* domain_ = nullptr;
-  ibv_comp_channel* channel_ = nullptr;
   window_pool windows_;
   slot_pool slots_;
   bool addresses_chosen_ = true;

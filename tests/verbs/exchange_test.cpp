@@ -70,6 +70,16 @@ TEMPLATE_TEST_CASE("rings of a few slots: senders wait for completions, and noth
   block_on(w.where, both_ways(w, 24));
 }
 
+TEMPLATE_TEST_CASE("what an idle connection is woken for costs one look at the channel", "", fake_ib, fake_iwarp) {
+  two_on<TestType> w;
+  for (int turn = 0; turn < 10; ++turn) {
+    block_on(w.where, both_ways(w, 1));
+    block_on(w.where, a_while());  // the queues are armed
+  }
+  CHECK(w.fabric.queue_events >= 10);
+  CHECK(w.fabric.fruitless_reads == 0);
+}
+
 TEMPLATE_TEST_CASE("a ping is answered over verbs", "", fake_ib, fake_iwarp) {
   two_on<TestType> w;
   CHECK(!block_on(w.where, with_timeout(patience, w.near.ping(at("10.0.0.1"), at("10.0.0.2")))).ec);

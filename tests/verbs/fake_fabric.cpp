@@ -435,10 +435,15 @@ class fake_api final : public verbs::api {
   int next_queue_event(ibv_comp_channel* channel, void*& context) noexcept override {
     outside const own(fabric_);
     auto& from = *static_cast<fake_channel*>(channel);
-    if (from.waiting.empty()) return from.ready.set(false), -EAGAIN;
+    if (from.waiting.empty()) {
+      ++fabric_.fruitless_reads;
+      return from.ready.set(false), -EAGAIN;
+    }
+    ++fabric_.queue_events;
     ++from.waiting.front()->taken;
     context = from.waiting.front()->cq_context;
     from.waiting.pop_front();
+    if (from.waiting.empty()) from.ready.set(false);
     return 0;
   }
   void acknowledge_queue_events(ibv_cq* queue, unsigned count) noexcept override { static_cast<fake_queue*>(queue)->acknowledged += count; }

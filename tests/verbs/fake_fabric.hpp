@@ -206,6 +206,8 @@ class fake_fabric {
   std::uint64_t pulled_away = 0;
   /// Windows that were bound to a queue pair when it ended: soft-RoCE would keep the pair.
   std::uint64_t left_bound = 0;
+  /// Events of completion queues that were taken, and how often somebody looked for one and there was none.
+  std::uint64_t queue_events = 0, fruitless_reads = 0;
   std::vector<std::uint8_t> receiver_waits;  ///< codes, one of each end that set it
 
   ibv_node_type const node_type;

@@ -309,7 +309,7 @@ int verbs_link<Fabric>::make_queue_pair() noexcept {
   rings_ = *rings;
   if constexpr (can.credits) credits_ = credits(rings->receives);
   auto const entries = static_cast<int>(rings->receives + rings->sends);
-  if (int const failed = queue_.open(device->native(), device->channel(), entries)) return failed;
+  if (int const failed = queue_.open(device->native(), device->completions(), entries)) return failed;
   if (int const failed = receives_.open(device->domain(), rings->receives)) return failed;
   if (int const failed = sends_.open(device->domain(), rings->sends)) return failed;
   ibv_qp_init_attr attributes{};
