@@ -11,7 +11,7 @@ namespace rdsco::verbs {
 
 /// The completion queue of one connection, and the events that were taken for it.
 ///
-/// Use: poll() until it brings nothing, arm(), and poll() once more, because what came in between makes no event.
+/// Use: poll() until it brings less than there was room for, arm(), and poll() once more, because what came in between makes no event.
 class completion_queue {
  public:
   using function = void (*)(void* context) noexcept;
