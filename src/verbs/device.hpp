@@ -65,6 +65,9 @@ class device final : public cm_handler {
   /// Soft-RoCE, which names no vendor: what stands in the queue behind a request that has to be sent again is carried out again, too. A window is
   /// then bound twice, which fails, and the queue stands still without a word.
   [[nodiscard]] bool repeats_requests() const noexcept { return attributes_.vendor_id == no_vendor; }
+  /// Soft-iWARP: while a request in its queue waits for what a READ brings, it answers no READ of the peer, and two that both wait do so for ever. It
+  /// also tells of what is sent behind a READ before it tells of the READ.
+  [[nodiscard]] bool waits_without_answering() const noexcept { return attributes_.vendor_id == soft_iwarp; }
   /// A send can invalidate a key of its receiver.
   [[nodiscard]] bool sends_invalidate() const noexcept { return (attributes_.device_cap_flags & IBV_DEVICE_MEM_MGT_EXTENSIONS) != 0; }
   /// Peers address registered memory from a number of our choice; otherwise where it lies.
@@ -75,6 +78,7 @@ class device final : public cm_handler {
 
  private:
   static constexpr std::uint32_t no_vendor = 0xffffff;
+  static constexpr std::uint32_t soft_iwarp = 0x626d74;
   static void take_events(void* self) noexcept;
   static void watch_ended(void* self) noexcept;
 

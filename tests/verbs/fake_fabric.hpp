@@ -107,6 +107,7 @@ struct fake_rules {
   bool windows = true;          ///< memory windows of type 2
   bool atomics = true;
   bool fenced_reads = true;     ///< a READ may have a fence; otherwise it is refused
+  bool answers_while_waiting = true;  ///< otherwise no READ is answered where a request is held back by a fence
   bool chosen_addresses = true; ///< regions are addressed as they were registered; otherwise where they lie
   bool tells_refusal = true;    ///< a requester hears that access was refused; otherwise its WRITE succeeds and its connection ends
   bool read_sink_needs_remote_write = false;

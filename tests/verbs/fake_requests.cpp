@@ -31,6 +31,12 @@ bool is_atomic(ibv_send_wr const& request) noexcept {
 // What is answered with bytes, and what a fence waits for.
 bool is_answered(ibv_send_wr const& request) noexcept { return request.opcode == IBV_WR_RDMA_READ || is_atomic(request); }
 
+// Something waits behind a READ, and with it the whole queue.
+bool waits(fake_pair const& pair) noexcept {
+  bool const asks = !pair.sends.empty() && is_answered(pair.sends.front().request);
+  return asks && std::ranges::any_of(pair.sends, [](fake_send const& each) { return has(each.request, IBV_SEND_FENCE); });
+}
+
 bool is_of_its_host(ibv_send_wr const& request) noexcept { return request.opcode == IBV_WR_BIND_MW || request.opcode == IBV_WR_LOCAL_INV; }
 
 ibv_wc_opcode told_as(ibv_wr_opcode opcode) noexcept {
@@ -184,6 +190,7 @@ bool fake_fabric::carry_out(fake_pair& from, fake_send& sent) {
   if (to == nullptr) return false;
   if (breaks_rules(from, *to, is_message(sent.request))) return disconnect(*from.of), true;
   if (is_message(sent.request)) return deliver(from, *to, sent);
+  if (is_answered(sent.request) && !rules.answers_while_waiting && waits(*to)) return false;
   if (faults.late_reads && is_answered(sent.request)) return sent.late = true;
   return access(from, *to, sent), true;
 }

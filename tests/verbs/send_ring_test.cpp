@@ -64,6 +64,20 @@ TEST_CASE("a request that has completed is done, with all before it, and none be
   CHECK(w.ring.idle());
 }
 
+TEST_CASE("behind a request that holds the ring there is no room, not for an acknowledgement either, until it has completed") {
+  ring_of_three w;
+  w.put();
+  static_cast<void>(w.ring.put_request(false));
+  w.ring.hold_behind_last();
+  CHECK_FALSE(w.ring.room_for_acknowledgement());
+  w.ring.completed(0);
+  CHECK(w.ring.room() == 0);
+  CHECK_FALSE(w.ring.room_for_acknowledgement());
+  w.ring.completed(1);
+  CHECK(w.ring.room() == 2);
+  CHECK(w.ring.room_for_acknowledgement());
+}
+
 TEST_CASE("of what is posted in one call the last is told of") {
   ring_of_three w;
   w.put();

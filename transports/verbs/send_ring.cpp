@@ -16,7 +16,7 @@ int send_ring::open(ibv_pd* domain, std::uint32_t count) {
     return -ENOMEM;
   }
   collected_ = 0;
-  put_ = done_ = 0;
+  put_ = done_ = held_until_ = 0;
   return slots_.open(domain, count, IBV_ACCESS_LOCAL_WRITE);
 }
 

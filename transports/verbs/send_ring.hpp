@@ -22,10 +22,13 @@ class send_ring {
 
   /// Slots that may be filled. One more is kept for an acknowledgement: it must not wait for a peer that waits for it.
   [[nodiscard]] std::uint32_t room() const noexcept {
+    if (held()) return 0;
     auto const used = static_cast<std::uint32_t>(put_ - done_);
     return used + 1 < slots_.count() ? slots_.count() - 1 - used : 0;
   }
-  [[nodiscard]] bool room_for_acknowledgement() const noexcept { return put_ - done_ < slots_.count(); }
+  [[nodiscard]] bool room_for_acknowledgement() const noexcept { return !held() && put_ - done_ < slots_.count(); }
+  /// There is no room behind the request put last before it has completed.
+  void hold_behind_last() noexcept { held_until_ = put_; }
 
   /// Room for `payload` bytes behind a header, which is sealed and collected by finish().
   [[nodiscard]] std::span<std::byte> begin(std::size_t payload) noexcept;
@@ -60,6 +63,7 @@ class send_ring {
 
  private:
   [[nodiscard]] ibv_send_wr& collect() noexcept;
+  [[nodiscard]] bool held() const noexcept { return done_ < held_until_; }
 
   // An adapter keeps what it did without telling until it tells of something behind it.
   static constexpr std::uint32_t told_every = 16;
@@ -71,6 +75,7 @@ class send_ring {
   std::uint32_t collected_ = 0;
   std::uint64_t put_ = 0;   // requests ever, which are numbered so
   std::uint64_t done_ = 0;  // of these, completed
+  std::uint64_t held_until_ = 0;  // so many have
   std::size_t payload_ = 0;
 };
 

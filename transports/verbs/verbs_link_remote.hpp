@@ -99,6 +99,7 @@ std::uint64_t verbs_link<Fabric>::put_piece(remote_work& work) noexcept {
   request.opcode = work.what == remote_operation::write ? IBV_WR_RDMA_WRITE : IBV_WR_RDMA_READ;
   request.wr.rdma.remote_addr = work.address + work.done;
   request.wr.rdma.rkey = work.key;
+  if (work.what == remote_operation::read && device_->waits_without_answering()) sends_.hold_behind_last();
   work.done += bytes;
   work.slice_at += bytes;
   if (work.slice_at == from.size()) {
