@@ -48,7 +48,7 @@ rdsco::task<> store_server::serve() {
 // An offer that the client could not use any more after a reconnect is over; one that still stands is sent again.
 rdsco::task<> store_server::offer_to(rdsco::endpoint client) {
   for (;;) {
-    rdsco::memory_offer& offer = offered_[client];
+    rdsco::memory_offer& offer = offered_[client.host];
     if (!offer.usable()) {
       offer = (co_await shelf_.offer(client.host, 0, shelf_.size(), rdsco::access::read_write)).value();
       ++offers_;

@@ -45,7 +45,7 @@ class store_server {
   rdsco::socket& at_;
   std::vector<entry> table_{places};
   rdsco::region shelf_;
-  std::map<rdsco::endpoint, rdsco::memory_offer> offered_;
+  std::map<rdsco::address, rdsco::memory_offer> offered_;  // to hosts: clients come and go
   std::size_t puts_ = 0, offers_ = 0;
 };
 

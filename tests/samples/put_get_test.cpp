@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Could go wrong: the sample store works only as long as no connection breaks, or takes half an entry for a whole one.
-// Forced by: connections of a fake fabric that break between and during operations, with memory windows and without; and an entry that
-// is damaged.
+// Could go wrong: the sample store works only as long as no connection breaks, keeps memory for every client that ever came, or takes half an
+// entry for a whole one.
+// Forced by: connections of a fake fabric that break between and during operations, with memory windows and without; clients one after the
+// other; and an entry that is damaged.
 
 #include "samples/put_get/store.hpp"
 #include "verbs/fake_nodes.hpp"
@@ -40,6 +41,17 @@ task<> put_and_get(shop& w) {
   }
 }
 
+task<> one_after_the_other(shop& w, int clients) {
+  for (int each = 0; each < clients; ++each) {
+    rdsco::socket own = w.near.bind(w.from.local().host).value();
+    store_client client(own, w.into.local());
+    co_await client.open();
+    co_await client.put("key", std::to_string(each));
+    auto const found = co_await client.get("key");
+    REQUIRE(found == std::to_string(each));
+  }
+}
+
 task<> put_across_a_break(shop& w, bool before_the_datagram) {
   store_client client(w.from, w.into.local());
   co_await client.open();
@@ -68,6 +80,12 @@ TEST_CASE("put_get: values are found through connections that break") {
   CHECK(w.server.puts() >= 5);
   // An offer by a window ends with its connection; one in a slot is good for the next.
   CHECK((w.server.offers() > 1) == windows);
+}
+
+TEST_CASE("put_get: clients of one host share what it was offered") {
+  shop w(GENERATE(true, false));
+  block_on(w.where, one_after_the_other(w, 10));
+  CHECK(w.server.offers() == 1);
 }
 
 TEST_CASE("put_get: a put whose connection breaks is repeated") {
