@@ -24,6 +24,7 @@ PATIENCE = 120
 REMOVAL_LIMIT = 60
 PORTS = "4000", "5000"
 V4, V6 = ("10.1.0.1", "10.1.0.2"), ("fd01::1", "fd01::2")
+SUBNET = "10.1.0.0/24"
 NETWORK = "modprobe -a dummy ib_uverbs rdma_ucm && ip link add d0 type dummy && " + "".join(
     f"ip addr add {host} dev d0 && " for host in (*(f"{host}/24" for host in V4), *(f"{host}/64 nodad" for host in V6))) + "ip link set d0 up"
 
@@ -50,6 +51,9 @@ class Adapter:
         self.guest = session.guest
         self.options = options
         self.kind = KINDS[options.adapter]
+        self.lacks = dict(self.kind.lacks)
+        if not (options.put_get and options.send_file):
+            self.lacks["samples"] = "the samples are not built"
         self.jobs = []
         self.order(NETWORK)
         self.order(f"modprobe {self.kind.module}")
@@ -337,6 +341,43 @@ def connections_end_under_operations(adapter, hosts):
         check(borrower["counters"]["conn_reset"] >= 2 and lender["behind"] == 3 * (rounds + lender["repeated"]), lender, borrower)
 
 
+def sample(adapter, program, *arguments):
+    """Soft-iWARP holds root, too, to the limit of locked memory."""
+    return adapter.start("prlimit", "--memlock=unlimited", program, adapter.kind.transport, *arguments)
+
+
+def said(job):
+    check(job.wait(PATIENCE) == 0, job.tail())
+    return job.stdout().decode()
+
+
+def put_get(adapter, hosts):
+    """Each order of a client is a process of its own, with a connection of its own."""
+    program = adapter.options.put_get
+    sample(adapter, program, "serve", hosts[1], SUBNET).wait_for_output("serving", PATIENCE)
+
+    def client(order, *words):
+        return said(sample(adapter, program, order, hosts[1], hosts[0], *words))
+
+    for key, value in (("apple", "red"), ("pear", "green"), ("apple", "yellow")):
+        client("put", key, value)
+    found = [client("get", key) for key in ("apple", "pear", "plum")]
+    check(found == ["yellow\n", "green\n", "nothing\n"], found)
+
+
+def send_file(adapter, hosts):
+    """From either host, and the file is the same."""
+    program, bytes_sent = adapter.options.send_file, 5_000_001
+    adapter.order(f"head -c {bytes_sent} /dev/urandom > /dev/shm/sent")
+    for own in (0, 1):
+        receiving = sample(adapter, program, "receive", hosts[1 - own], SUBNET, "/dev/shm/received")
+        receiving.wait_for_output("waiting", PATIENCE)
+        check(said(sample(adapter, program, "send", hosts[own], hosts[1 - own], "/dev/shm/sent")) == "", "begun more than once")
+        check(said(receiving).endswith(f"received {bytes_sent} bytes\n"), receiving.tail())
+        adapter.order("cmp /dev/shm/sent /dev/shm/received && rm /dev/shm/received")
+    adapter.order("rm /dev/shm/sent")
+
+
 @dataclass
 class Case:
     run: object
@@ -348,6 +389,7 @@ CASES = [Case(in_one_process), Case(either_connects), Case(either_connects, V6),
          Case(small_rings), Case(readers_that_stop), Case(pings), Case(stress), Case(stress_with_rdma),
          Case(types_of_service, needs="types of service"),
          Case(remote_memory), Case(remote_memory, V6), Case(atomics, needs="atomics"), Case(keys_that_are_over),
+         Case(put_get, needs="samples"), Case(send_file, needs="samples"),
          Case(connections_end_under_operations), Case(receiver_is_killed), Case(sender_is_killed),
          Case(connections_break, needs="a connection to reset"), Case(removed_under_load), Case(removed_under_two_nodes)]
 
@@ -358,6 +400,8 @@ def main():
     parser.add_argument("--peer-binary", required=True, type=os.path.abspath, help="the program rdsco_kernel_peer")
     parser.add_argument("--verbs-peer", required=True, type=os.path.abspath, help="the program rdsco_verbs_peer")
     parser.add_argument("--rdsco", required=True, type=os.path.abspath, help="the rdsco command")
+    parser.add_argument("--put-get", type=os.path.abspath, help="the sample put_get")
+    parser.add_argument("--send-file", type=os.path.abspath, help="the sample send_file")
     parser.add_argument("--kernel", default="6.1")
     parser.add_argument("case", nargs="*")
     options = parser.parse_args()
@@ -378,8 +422,8 @@ def run(adapter, chosen):
         name = case.run.__name__
         if chosen and name not in chosen:
             continue
-        if case.needs in adapter.kind.lacks:
-            say(f"not run: {name}: {adapter.kind.lacks[case.needs]}")
+        if case.needs in adapter.lacks:
+            say(f"not run: {name}: {adapter.lacks[case.needs]}")
             continue
         begin = time.monotonic()
         try:
