@@ -320,6 +320,14 @@ def atomics(adapter, hosts):
         check(lender["done"] == 10 and borrower["outcomes"] == {"done": 10} and borrower["counters"]["conn_reset"] == 0, lender, borrower)
 
 
+def to_itself(adapter, hosts):
+    """One node on both addresses. Who carries that is said, and does not matter."""
+    job = adapter.start(adapter.options.one_node, "--transport", adapter.kind.transport, "--one", hosts[0], "--other", hosts[1])
+    check(job.wait(PATIENCE) == 0 and ("atomics" in adapter.kind.lacks or b"without atomics" not in job.stdout()), job.tail())
+    for line in job.stdout().decode().splitlines():
+        say(f"    {line}")
+
+
 def keys_that_are_over(adapter, hosts):
     """They cost the connection, and nothing else: not what is sent behind the operation, not the next one."""
     for lends in (0, 1):
@@ -389,7 +397,7 @@ CASES = [Case(in_one_process), Case(either_connects), Case(either_connects, V6),
          Case(small_rings), Case(readers_that_stop), Case(pings), Case(stress), Case(stress_with_rdma),
          Case(types_of_service, needs="types of service"),
          Case(remote_memory), Case(remote_memory, V6), Case(atomics, needs="atomics"), Case(keys_that_are_over),
-         Case(put_get, needs="samples"), Case(send_file, needs="samples"),
+         Case(to_itself), Case(to_itself, V6), Case(put_get, needs="samples"), Case(send_file, needs="samples"),
          Case(connections_end_under_operations), Case(receiver_is_killed), Case(sender_is_killed),
          Case(connections_break, needs="a connection to reset"), Case(removed_under_load), Case(removed_under_two_nodes)]
 
@@ -399,6 +407,7 @@ def main():
     parser.add_argument("--adapter", required=True, choices=KINDS)
     parser.add_argument("--peer-binary", required=True, type=os.path.abspath, help="the program rdsco_kernel_peer")
     parser.add_argument("--verbs-peer", required=True, type=os.path.abspath, help="the program rdsco_verbs_peer")
+    parser.add_argument("--one-node", required=True, type=os.path.abspath, help="the program rdsco_one_node")
     parser.add_argument("--rdsco", required=True, type=os.path.abspath, help="the rdsco command")
     parser.add_argument("--put-get", type=os.path.abspath, help="the sample put_get")
     parser.add_argument("--send-file", type=os.path.abspath, help="the sample send_file")
