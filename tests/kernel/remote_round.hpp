@@ -185,6 +185,8 @@ struct round_options {
   bool use_once = false;
   std::uint64_t behind = 0;     // of the borrower: datagrams sent at once behind each operation
   std::uint64_t cut_every = 0;  // the connection is ended on purpose, under so many-th operation
+  std::uint64_t progress_every = 0;  // of rdsco's borrower: it says how many operations are done
+  bool ahead = false;  // of the kernel's lender: all memory is offered before the first of it is used
 
   [[nodiscard]] std::uint64_t rounds() const { return steps.size() * sizes.size() * count; }
   [[nodiscard]] remote_step step(std::uint64_t round) const { return step_of(steps[round % steps.size()]); }

@@ -64,6 +64,7 @@ void add_lending(CLI::App& command, arguments& into) {
   command.add_option("--sizes", options.sizes, "bytes of memory, repeated")->delimiter(',')->check(CLI::Range(1, 1 << 20));
   command.add_option("--count", options.count, "how often each step is taken with each size")->capture_default_str();
   command.add_flag("--use-once", options.use_once, "the datagram that follows an operation ends its offer");
+  command.add_flag("--ahead", options.ahead, "offer all memory before the first of it is used; SIGUSR1: whoever borrowed is gone, and another one there");
 }
 
 int run(arguments& given) {

@@ -4,6 +4,7 @@
 #include <linux/rds.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace rdsco::kernel_lab {
@@ -100,13 +101,10 @@ lender::lender(traffic_options const& options, round_options const& rounds)
 
 int lender::run() {
   try {
-    for (std::uint64_t round = 0; round < rounds_.rounds(); ++round) {
-      auto const step = rounds_.step(round);
-      round_word asked{step.withdrawn ? round_kind::held : round_kind::offer, round, 0, step.what, rounds_.bytes(round)};
-      while (!attempt(asked, step)) {
-        ++asked.attempt;
-        ++account_.repeated;
-      }
+    if (rounds_.ahead) {
+      lend_ahead();
+    } else {
+      lend_one_by_one();
     }
     send(round_word{}, peer_);
     for (auto over = false; !over; wait()) {
@@ -118,6 +116,98 @@ int lender::run() {
     account_.faults.push_back(why.what());
   }
   return report();
+}
+
+void lender::lend_one_by_one() {
+  for (std::uint64_t round = 0; round < rounds_.rounds(); ++round) {
+    auto const step = rounds_.step(round);
+    round_word asked{step.withdrawn ? round_kind::held : round_kind::offer, round, 0, step.what, rounds_.bytes(round)};
+    while (!attempt(asked, step)) {
+      ++asked.attempt;
+      ++account_.repeated;
+    }
+  }
+}
+
+/// No memory is registered while a connection may end: Linux 6.1 reads through a null pointer then.
+void lender::lend_ahead() {
+  std::vector<loan> loans;
+  for (std::uint64_t round = 0; round < rounds_.rounds(); ++round) {
+    loans.push_back({{round_kind::held, round, 0, rounds_.step(round).what, rounds_.bytes(round)}, round_memory(rounds_.bytes(round))});
+  }
+  while (!loans.empty()) {
+    offer(loans);
+    for (auto const& each : loans) {
+      send({round_kind::now, each.asked.round, each.asked.attempt, each.asked.what, each.asked.bytes}, peer_);
+    }
+    collect(loans);
+    for (auto& each : loans) {
+      if (each.cookie != 0) {
+        give_back(each.asked, each.cookie);
+      }
+    }
+    std::erase_if(loans, [](loan const& each) { return each.answered == round_kind::done; });
+    account_.repeated += loans.size();
+    for (auto& each : loans) {
+      ++each.asked.attempt;
+      each.answered.reset();
+    }
+  }
+}
+
+void lender::offer(std::vector<loan>& loans) {
+  for (auto& each : loans) {
+    each.memory.fill(true, each.asked.round);
+    offer(each.asked, each.memory, each.cookie);
+  }
+  drain();
+}
+
+/// Returns with the last answer; or, where nobody is there any more who would answer, when there is a connection with somebody else.
+void lender::collect(std::vector<loan>& loans) {
+  auto const all_answered = [&] { return std::all_of(loans.begin(), loans.end(), [](loan const& each) { return each.answered.has_value(); }); };
+  auto connection_lost = false;
+  for (;;) {
+    while (auto const got = next()) {
+      take_answer(loans, got->word);
+    }
+    auto const connected = socket_.connected(peer_);
+    if (!connected && !connection_lost) {
+      connection_lost = true;
+      lost(loans);
+    }
+    if ((connected || !connection_lost) && (all_answered() || (connection_lost && events_.go()))) {
+      return;
+    }
+    wait();
+  }
+}
+
+void lender::take_answer(std::vector<loan>& loans, round_word const& word) {
+  for (auto& each : loans) {
+    if (!word.answers(each.asked)) {
+      continue;
+    }
+    if (each.answered == round_kind::done) {
+      // Of an operation that was given up it is not known there whether it was carried out.
+      if (word.kind == round_kind::done) {
+        account_.fault("done twice", word.round);
+      }
+      continue;
+    }
+    each.answered = word.kind;
+    if (word.kind == round_kind::done) {
+      account_.judge(each.asked, rounds_.step(word.round), each.memory, word.kind);
+    }
+  }
+}
+
+/// A kernel does not connect again before the memory it registered is given back, nor before there is something to send.
+void lender::lost(std::vector<loan>& loans) {
+  for (auto& each : loans) {
+    socket_.free_memory(std::exchange(each.cookie, 0));
+  }
+  send({round_kind::hello, 0, 0, {}, 0}, peer_);
 }
 
 /// False: it is to be done again.

@@ -5,6 +5,8 @@
 #include "kernel/remote_round.hpp"
 
 #include <deque>
+#include <optional>
+#include <vector>
 
 namespace rdsco::kernel_lab {
 
@@ -48,6 +50,20 @@ class lender : remote_end_point {
   int run();
 
  private:
+  /// Memory that is out, and what became of it.
+  struct loan {
+    round_word asked;
+    round_memory memory;
+    std::uint64_t cookie = 0;
+    std::optional<round_kind> answered{};
+  };
+
+  void lend_one_by_one();
+  void lend_ahead();
+  void offer(std::vector<loan>& loans);
+  void collect(std::vector<loan>& loans);
+  void take_answer(std::vector<loan>& loans, round_word const& word);
+  void lost(std::vector<loan>& loans);
   [[nodiscard]] bool attempt(round_word const& asked, remote_step const& step);
   void offer(round_word const& asked, round_memory& memory, std::uint64_t& cookie);
   [[nodiscard]] round_kind answer(round_word const& asked, std::uint64_t& cookie);

@@ -259,6 +259,7 @@ int main(int count, char** values) {
   echo->add_option("--expect", given.traffic.receive_count, "datagrams to return (default: until SIGTERM)");
   add_lending(*lend, given);
   borrow->add_option("--behind", given.rounds.behind, "datagrams sent behind each operation, at once");
+  borrow->add_option("--progress", given.rounds.progress_every, "say so after every N operations that are done");
   for (auto* command : {lend, borrow}) {
     command->add_option("--cut-every", given.rounds.cut_every, "end the connection under every Nth operation");
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/peer/remote.hpp"
 
+#include "kernel/peer/driver.hpp"
+
 #include <rdsco/sleep.hpp>
 #include <rdsco/task_group.hpp>
 #include <rdsco/with_timeout.hpp>
@@ -36,6 +38,7 @@ std::string name_of(std::error_code outcome) {
   }
   return outcome == errc::remote_access       ? "not permitted"
          : outcome == errc::operation_dropped ? "dropped"
+         : outcome == errc::stale_offer       ? "stale"
                                               : outcome.message();
 }
 
@@ -219,6 +222,14 @@ task<result<>> borrower::run() {
       held[word->round] = got.data.offered().value_or(remote_memory());
       continue;
     }
+    if (word->kind == round_kind::now && held.find(word->round) == held.end()) {
+      ++account_.outcomes["never offered"];  // not to this process
+      auto const told = co_await answer(*word, from);
+      if (told) {
+        co_return told;
+      }
+      continue;
+    }
     auto const of = word->kind == round_kind::now ? held[word->round] : got.data.offered().value_or(remote_memory());
     auto const outcome = co_await operate(*word, of, from);
     if (outcome) {
@@ -268,6 +279,9 @@ task<> borrower::operate_on(round_word asked, remote_memory of, round_memory& me
     co_return;
   }
   ++account_.done;
+  if (rounds_.progress_every != 0 && account_.done % rounds_.progress_every == 0) {
+    say({{"event", "progress"}, {"done", account_.done}});
+  }
   auto const atomic = asked.what == remote_action::add || asked.what == remote_action::swap;
   if (atomic ? done.data != round_memory::number_of(true, asked.round) : !memory.holds(asked.what == remote_action::read, asked.round)) {
     account_.fault("wrong bytes", asked.round);
