@@ -10,7 +10,8 @@
 
 namespace rdsco {
 
-/// Who carries traffic between two sockets of one node.
+/// Who carries traffic between two addresses of one node. `device`: the adapter, as to any other host, if both addresses are the same
+/// transport's. `software`: the node itself, by copying. From an address to itself it is always the node.
 enum class bridging : std::uint8_t { device, software };
 /// How memory is registered for a peer. `direct`: the peer is in this process and is reached by copying.
 enum class registration : std::uint8_t { none, direct, fastreg, fmr };
@@ -28,7 +29,8 @@ namespace detail {
 using transport_maker = std::unique_ptr<transport> (*)(node_core&);
 }
 
-/// Between sockets of one node, in its memory. A node also uses it by itself for traffic to its own addresses.
+/// Between sockets of one node, in its memory. A node also uses it by itself for traffic to its own addresses that no adapter carries
+/// (`bridging`).
 struct loopback {
   static constexpr std::string_view name = "loopback";
   static constexpr transport_capabilities capabilities = [] {

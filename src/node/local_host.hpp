@@ -22,6 +22,12 @@ struct local_host {
 
   local_host(node_core& owner, node_options::owned_address const& own, transport& carried_by) noexcept
       : node(owner), at(own.at), by(carried_by), capabilities(own.capabilities) {}
+
+  /// Their transport carries traffic between the two. To itself an address has one connection, which cannot be both ends of an adapter's.
+  [[nodiscard]] bool reaches(local_host const& other) const noexcept {
+    bool const both = capabilities.loopback == bridging::device && other.capabilities.loopback == bridging::device;
+    return both && &by == &other.by && this != &other;
+  }
 };
 
 }  // namespace rdsco::detail

@@ -84,15 +84,20 @@ connection* node_core::find(connection_key const& key) noexcept {
   return found == connections_.end() ? nullptr : found->second.get();
 }
 
+transport& node_core::between(local_host& from, address const& peer) noexcept {
+  local_host const* const own = host(peer);
+  return own == nullptr || from.reaches(*own) ? from.by : *local_;
+}
+
 result<connection*> node_core::connect_to(local_host& from, address const& peer, std::uint8_t type_of_service) noexcept {
-  bool const own = host(peer) != nullptr;
-  bool const told_apart = from.capabilities.type_of_service && !own;
+  transport& by = between(from, peer);
+  bool const told_apart = from.capabilities.type_of_service && &by != local_;
   connection_key const key{from.at, peer, told_apart ? type_of_service : std::uint8_t{0}};
   if (connection* const known = find(key)) return known;
-  if (!own && !options.allows(peer)) return errc::peer_not_allowed;
+  if (host(peer) == nullptr && !options.allows(peer)) return errc::peer_not_allowed;
   if (connections_.size() >= options.limits.peers) return errc::limit_reached;
   try {
-    return make_connection(from, key, own ? *local_ : from.by);
+    return make_connection(from, key, by);
   } catch (std::bad_alloc const&) {
     return errc::out_of_memory;
   }

@@ -42,6 +42,8 @@ class node_core {
   /// Errors: peer_not_allowed, limit_reached, out_of_memory.
   [[nodiscard]] result<connection*> connect_to(local_host& host, address const& peer, std::uint8_t type_of_service) noexcept;
   [[nodiscard]] connection* find(connection_key const& key) noexcept;
+  /// Who carries traffic between an address of the node and a peer, which may be another one.
+  [[nodiscard]] transport& between(local_host& host, address const& peer) noexcept;
   /// A port of this host became congested or free.
   void congestion_changed(local_host& host) noexcept;
   /// A socket closed: whoever of its senders waits for a port finds out.
@@ -93,7 +95,7 @@ class node_core {
   [[nodiscard]] task<> wait_for_acknowledgements(std::chrono::nanoseconds patience);
 
   std::vector<std::unique_ptr<transport>> transports_;
-  transport* local_ = nullptr;  // carries traffic between the node's own addresses
+  transport* local_ = nullptr;  // carries traffic between the node's own addresses, where no adapter does
   std::vector<std::unique_ptr<local_host>> hosts_;
   std::unordered_map<connection_key, std::unique_ptr<connection>, connection_key_hash> connections_;
   intrusive_list<socket_core, by_node> living_;  // a closed one lives on while messages of it are lent

@@ -107,8 +107,7 @@ node_tables node_core::tables() {
     if (own->by.has_address_rows()) own->by.describe(*own, made.verbs_addresses.emplace_back());
   }
   for_each_connection([&](connection& each) {
-    transport const& by = host(each.key.peer) != nullptr ? *local_ : each.host.by;
-    made.connections.push_back(row_of(each, by.name()));
+    made.connections.push_back(row_of(each, between(each.host, each.key.peer).name()));
     add_queue(made.send_queue, each, each.lane.unsent());
     add_queue(made.retransmit_queue, each, each.lane.unacknowledged());
     if (each.by->has_row()) each.by->describe(made.tcp_sockets.emplace_back());

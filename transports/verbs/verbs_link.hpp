@@ -57,6 +57,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
 
   // verbs_carrier
   [[nodiscard]] bool offer(verbs_request const& request) noexcept override;
+  [[nodiscard]] bool asking() const noexcept override { return connected_by_us_ && stage_ == stage::connecting; }
   void device_event_arrived(verbs::device const& from, verbs::device_event const& event) noexcept override;
   // verbs::cm_handler
   void cm_event_arrived(verbs::cm_event const& event) noexcept override;

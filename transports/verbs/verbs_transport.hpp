@@ -51,6 +51,8 @@ class verbs_carrier : public carrier {
  public:
   /// A peer's request. False: this side's own attempt goes on, the request is to be rejected.
   [[nodiscard]] virtual bool offer(verbs_request const& request) noexcept = 0;
+  /// It has asked its peer for a connection and waits for the answer.
+  [[nodiscard]] virtual bool asking() const noexcept = 0;
   /// Its device says something, perhaps of this connection.
   virtual void device_event_arrived(verbs::device const& from, verbs::device_event const& event) noexcept = 0;
 };
@@ -131,7 +133,8 @@ class verbs_transport : public transport, public verbs::device_user {
   void device_failed(ibv_context* native) noexcept;
   void listen_again() noexcept;
   [[nodiscard]] std::uint16_t port_of(address const& at) const noexcept;
-  [[nodiscard]] bool acceptable(local_host const& host, address const& peer, protocol::cm_private_data const& told) const noexcept;
+  [[nodiscard]] bool asked_by_own(local_host& host, address const& peer, std::uint8_t type_of_service) const noexcept;
+  [[nodiscard]] bool acceptable(local_host& host, address const& peer, protocol::cm_private_data const& told) const noexcept;
   [[nodiscard]] task<> end_watches();
   static void watch_ended(void* self) noexcept { static_cast<verbs_transport*>(self)->changed_.raise(1); }
 

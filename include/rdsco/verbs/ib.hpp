@@ -13,6 +13,7 @@ struct ib {
   static constexpr std::string_view name = "ib";
   static constexpr transport_capabilities capabilities = [] {
     transport_capabilities can;
+    can.loopback = bridging::device;
     can.remote_memory = registration::fastreg;
     can.atomics = true;
     can.type_of_service = true;

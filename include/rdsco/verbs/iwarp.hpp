@@ -13,6 +13,7 @@ struct iwarp {
   static constexpr std::string_view name = "iwarp";
   static constexpr transport_capabilities capabilities = [] {
     transport_capabilities can;
+    can.loopback = bridging::software;  // adapters do not loop RDMA back
     can.remote_memory = registration::fmr;
     return can;
   }();
