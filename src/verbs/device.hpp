@@ -21,6 +21,8 @@ class device;
 class device_user {
  public:
   virtual void device_event_arrived(device& from, device_event const& event) noexcept = 0;
+  /// The connection manager says that the adapter is pulled out.
+  virtual void device_pulled_out(device& gone) noexcept = 0;
   /// Once, after stop(): nothing of the device is in flight any more.
   virtual void device_ended() noexcept = 0;
 
@@ -50,8 +52,10 @@ class device final : public cm_handler {
   void unuse() noexcept { --users_; }
   [[nodiscard]] bool used() const noexcept { return users_ != 0; }
 
-  /// Whoever else is on it hears the same.
-  void cm_event_arrived(cm_event const&) noexcept override {}
+  /// Whoever else is on it hears the same; but there may be nobody.
+  void cm_event_arrived(cm_event const& event) noexcept override {
+    if (event.what == cm_event::kind::device_removed) by_.device_pulled_out(*this);
+  }
 
   [[nodiscard]] ibv_context* native() const noexcept { return native_; }
   [[nodiscard]] ibv_pd* domain() const noexcept { return domain_; }

@@ -168,6 +168,26 @@ TEST_CASE("an adapter is pulled out while connections are asked for, and again b
   }
 }
 
+TEST_CASE("an adapter that only a connection brought back, which is over, is let go of too") {
+  verbs_options tuning = quick();
+  // The addresses are listened at again after so long.
+  tuning.reconnect_max = 1h;
+  two_on<fake_ib> w(tuning);
+  exchange(w, 8);
+  w.fabric.remove_device(near_host);
+  CHECK(comes_true(w.where, [&] { return w.fabric.alive_on(near_host) == 0; }));
+  w.fabric.cut(near_host, far_host, true);
+  w.fabric.restore_device(near_host);
+  REQUIRE(!w.from.try_send_to({}, w.into.local()));
+  auto const stage = [&] { return w.near.tables().ib_connections.at(0).stage; };
+  REQUIRE(comes_true(w.where, [&] { return stage() == "asking"; }));
+  REQUIRE(comes_true(w.where, [&] { return stage() == "down"; }));
+  CHECK(w.fabric.alive_on(near_host) != 0);
+  w.fabric.remove_device(near_host);
+  CHECK(comes_true(w.where, [&] { return w.fabric.alive_on(near_host) == 0; }));
+  w.fabric.cut(near_host, far_host, false);
+}
+
 TEST_CASE("a node is closed while its adapter is out") {
   two_on<fake_ib> w(quick());
   exchange(w, 8);

@@ -73,6 +73,7 @@ class verbs_transport : public transport, public verbs::device_user {
 
   // verbs::device_user
   void device_event_arrived(verbs::device& from, verbs::device_event const& event) noexcept override;
+  void device_pulled_out(verbs::device& gone) noexcept override { device_removed(gone.native()); }
   void device_ended() noexcept override { changed_.raise(1); }
 
   // for links and listeners
