@@ -228,7 +228,14 @@ class fake_api final : public verbs::api {
     }
     if (ending.other != nullptr) ending.other->other = nullptr;
     std::erase_if(fabric_.listeners_, [&](auto const& each) { return each.second == &ending; });
-    std::erase_if(ending.events->waiting, [&](verbs::cm_event const& each) { return each.id == id || each.listener == id; });
+    // As the kernel has it: requests that nobody has heard of go with whoever listened.
+    for (auto& waiting = ending.events->waiting; ending.listening;) {
+      auto const unheard = std::ranges::find_if(waiting, [&](verbs::cm_event const& each) { return each.listener == id; });
+      if (unheard == waiting.end()) break;
+      rdma_cm_id* const request = unheard->id;
+      destroy_id(request);
+    }
+    std::erase_if(ending.events->waiting, [&](verbs::cm_event const& each) { return each.id == id; });
     std::erase(fabric_.ids_, &ending);
     destroy(&ending);
   }
@@ -273,6 +280,7 @@ class fake_api final : public verbs::api {
     auto const found = fabric_.listeners_.find(asks.peer);
     if (found == fabric_.listeners_.end()) return fabric_.tell(asks, kind::rejected), 0;
     fake_id& listens = *found->second;
+    if (listens.account == asks.account && !fabric_.rules.reaches_itself) return fabric_.tell(asks, kind::failed), 0;
     auto* const made = new fake_id{};
     ++fabric_.alive_;
     made->account = listens.account;

@@ -111,11 +111,12 @@ struct fake_rules {
   bool chosen_addresses = true; ///< regions are addressed as they were registered; otherwise where they lie
   bool tells_refusal = true;    ///< a requester hears that access was refused; otherwise its WRITE succeeds and its connection ends
   bool read_sink_needs_remote_write = false;
+  bool reaches_itself = true;   ///< two addresses of one adapter can be connected; otherwise nothing hears the request
 
   fake_rules() = default;
   explicit fake_rules(ibv_node_type type) noexcept {
     if (type != IBV_NODE_RNIC) return;
-    retries = anyone_first = pads = announces = windows = atomics = fenced_reads = chosen_addresses = tells_refusal = false;
+    retries = anyone_first = pads = announces = windows = atomics = fenced_reads = chosen_addresses = tells_refusal = reaches_itself = false;
     read_sink_needs_remote_write = true;
   }
 };

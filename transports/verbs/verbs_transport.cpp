@@ -254,19 +254,19 @@ int verbs_transport::resolve(rdma_cm_id* id, address const& local, address const
   return api_->resolve_address(id, endpoint(local, 0), endpoint(peer, port_of(peer)), static_cast<int>(limit.count()));
 }
 
-// Nobody else may come in under an address of the node: its own connection must be asking just now.
-bool verbs_transport::asked_by_own(local_host& host, address const& peer, std::uint8_t type_of_service) const noexcept {
-  if (&node.between(host, peer) != this) return false;
-  connection const* const asks = node.find({peer, host.at, type_of_service});
-  return asks != nullptr && static_cast<verbs_carrier const&>(*asks->by).asking();
-}
-
 // What the private data claim must be what the connection manager saw, or anybody could speak for anybody.
 bool verbs_transport::acceptable(local_host& host, address const& peer, protocol::cm_private_data const& told) const noexcept {
-  bool const own = node.host(peer) != nullptr;
-  if (own ? !asked_by_own(host, peer, told.type_of_service) : !node.options.allows(peer)) return false;
+  bool const allowed = node.host(peer) != nullptr ? &node.between(host, peer) == this : node.options.allows(peer);
+  if (!allowed) return false;
   if (!protocol::has_content(told)) return true;
   return told.destination == host.at.bytes() && told.source == peer.bytes();
+}
+
+// Nobody else may come in under another address of the node: its own connection must be asking just now, and may have given up since.
+bool verbs_transport::expected(local_host const& host, address const& peer, std::uint8_t type_of_service) const noexcept {
+  if (node.host(peer) == nullptr) return true;
+  connection const* const asks = node.find({peer, host.at, type_of_service});
+  return asks != nullptr && static_cast<verbs_carrier const&>(*asks->by).asking();
 }
 
 void verbs_transport::requested(local_host& host, verbs::cm_event const& event) noexcept {
@@ -276,6 +276,10 @@ void verbs_transport::requested(local_host& host, verbs::cm_event const& event) 
   auto const told = protocol::decode_cm(family, event.told());
   if (!told || !acceptable(host, peer, *told)) {
     ++node.counted.rdsco_accept_refused_peer;
+    return reject(event.id);
+  }
+  if (!expected(host, peer, told->type_of_service)) {
+    ++node.counted.rdsco_accept_refused_order;
     return reject(event.id);
   }
   auto const version = protocol::choose_version(*told);

@@ -134,8 +134,8 @@ class verbs_transport : public transport, public verbs::device_user {
   void device_failed(ibv_context* native) noexcept;
   void listen_again() noexcept;
   [[nodiscard]] std::uint16_t port_of(address const& at) const noexcept;
-  [[nodiscard]] bool asked_by_own(local_host& host, address const& peer, std::uint8_t type_of_service) const noexcept;
   [[nodiscard]] bool acceptable(local_host& host, address const& peer, protocol::cm_private_data const& told) const noexcept;
+  [[nodiscard]] bool expected(local_host const& host, address const& peer, std::uint8_t type_of_service) const noexcept;
   [[nodiscard]] task<> end_watches();
   static void watch_ended(void* self) noexcept { static_cast<verbs_transport*>(self)->changed_.raise(1); }
 
