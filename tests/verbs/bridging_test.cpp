@@ -117,6 +117,11 @@ TEST_CASE("IB: from an address to itself nothing goes through an adapter") {
   block_on(w.where, exchange(w.where, w.from, beside, 16));
   CHECK(w.seen.messages == 0);
   CHECK(w.carried_by(one_host, one_host) == "loopback");
+  // And types of service are not told apart there.
+  rdsco::socket urgent = bound(w.on, "10.0.0.1", 4002);
+  REQUIRE(!urgent.set_type_of_service(5));
+  block_on(w.where, exchange(w.where, urgent, beside, 4));
+  CHECK(w.on.tables().connections.size() == 1);
   CHECK(!block_on(w.where, with_timeout(patience, w.on.ping(one_host, one_host))).ec);
   CHECK(w.fabric.connections() == 0);
 }
