@@ -14,7 +14,8 @@ namespace rdsco {
 /// A socket whose transport is known when the program is compiled: what that transport cannot do does not compile.
 /// The type-erased `socket` offers the same calls and answers not_supported.
 ///
-/// T is the transport of the address that the socket is bound to. Peers of the same node are reached through loopback, with T's
+/// T is the transport of the address that the socket is bound to. Peers of the same node are reached as T's `bridging` says: through the
+/// adapter, if they are T's as well, or through loopback, and those of the socket's own address always through that; with T's
 /// set of operations.
 template <class Transport>
 class basic_socket : private socket {

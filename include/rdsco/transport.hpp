@@ -18,7 +18,7 @@ enum class registration : std::uint8_t { none, direct, fastreg, fmr };
 
 /// What a transport can do, known when the program is compiled.
 struct transport_capabilities {
-  bridging loopback = bridging::software;
+  bridging loopback = bridging::software;  ///< between two addresses of the node that both are this transport's
   registration remote_memory = registration::none;  ///< none: no RDMA
   bool atomics = false;
   /// Types of service travel apart. Without it a socket has none to choose: the kernel maps every value to 0 on TCP.
