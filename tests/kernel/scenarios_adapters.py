@@ -31,17 +31,19 @@ NETWORK = "modprobe -a dummy ib_uverbs rdma_ucm && ip link add d0 type dummy && 
 
 @dataclass
 class Kind:
-    """What carries what, how an operation ends that the peer does not permit, and what it cannot: by a word that cases say they need, and the
-    reason."""
+    """What carries what, how an operation ends that the peer does not permit, who carries what stays within a node, and what it cannot: by a
+    word that cases say they need, and the reason."""
     transport: str
     module: str
     refused: str
+    bridged_by: str
     lacks: dict = field(default_factory=dict)
 
 
-KINDS = {"rxe": Kind("ib", "rdma_rxe", "not permitted", {"a connection to reset": "within one soft-RoCE adapter nothing outside of it can end a connection"}),
-         "siw": Kind("iwarp", "siw", "dropped", {"types of service": "over iWARP all types of service are one connection",
-                                                   "atomics": "soft-iWARP has no atomics"})}
+KINDS = {"rxe": Kind("ib", "rdma_rxe", "not permitted", "ib", {"a connection to reset": "within one soft-RoCE adapter nothing outside of it can end a connection"}),
+         "siw": Kind("iwarp", "siw", "dropped", "loopback", {"types of service": "over iWARP all types of service are one connection",
+                                                   "atomics": "soft-iWARP has no atomics",
+                                                   "traffic within a node": "over iWARP no adapter carries it"})}
 
 
 class Adapter:
@@ -291,6 +293,15 @@ def removed_under_two_nodes(adapter, hosts):
     check(job.wait(PATIENCE) == 0 and b"; 0 resets" not in job.stdout(), job.tail())
 
 
+def removed_under_one_node(adapter, hosts):
+    """It has both ends of what breaks."""
+    job = adapter.both(hosts, "--count", 90, "--one-node")
+    job.wait_for_output("under way", PATIENCE)
+    adapter.remove()
+    adapter.insert()
+    check(job.wait(PATIENCE) == 0 and b"; 0 resets" not in job.stdout(), job.tail())
+
+
 REMOTE_SIZES = f"1,4096,65536,{(1 << 20) - 4096},{3 << 20}"
 
 
@@ -321,11 +332,13 @@ def atomics(adapter, hosts):
 
 
 def to_itself(adapter, hosts):
-    """One node on both addresses. Who carries that is said, and does not matter."""
+    """One node on both addresses. Between them the adapter carries it where its transport says so, from one to itself nobody's does."""
     job = adapter.start(adapter.options.one_node, "--transport", adapter.kind.transport, "--one", hosts[0], "--other", hosts[1])
     check(job.wait(PATIENCE) == 0 and ("atomics" in adapter.kind.lacks or b"without atomics" not in job.stdout()), job.tail())
     for line in job.stdout().decode().splitlines():
         say(f"    {line}")
+    carried_by = re.findall(r"carried by (\w+)", job.stdout().decode())
+    check(carried_by == [adapter.kind.bridged_by] * 2 + ["loopback"] * 2, job.tail())
 
 
 def keys_that_are_over(adapter, hosts):
@@ -399,7 +412,8 @@ CASES = [Case(in_one_process), Case(either_connects), Case(either_connects, V6),
          Case(remote_memory), Case(remote_memory, V6), Case(atomics, needs="atomics"), Case(keys_that_are_over),
          Case(to_itself), Case(to_itself, V6), Case(put_get, needs="samples"), Case(send_file, needs="samples"),
          Case(connections_end_under_operations), Case(receiver_is_killed), Case(sender_is_killed),
-         Case(connections_break, needs="a connection to reset"), Case(removed_under_load), Case(removed_under_two_nodes)]
+         Case(connections_break, needs="a connection to reset"), Case(removed_under_load), Case(removed_under_two_nodes),
+         Case(removed_under_one_node, needs="traffic within a node")]
 
 
 def main():

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// rdsco_verbs_peer: two rdsco nodes on the addresses of one adapter exchange datagrams of all sizes, in one process. Says "under way"
-// when a tenth of them is acknowledged. Exit status 77: there is no adapter at these addresses.
+// rdsco_verbs_peer: two rdsco nodes on the addresses of one adapter, or one that has both, exchange datagrams of all sizes, in one process. Says
+// "under way" when a tenth of them is acknowledged. Exit status 77: there is no adapter at these addresses.
 #include <rdsco/rdsco.hpp>
 #include <rdsco/verbs/ib.hpp>
 #include <rdsco/verbs/iwarp.hpp>
@@ -66,14 +66,17 @@ task<> receive_all(rdsco::socket& by, std::uint64_t count, account& sums) {
 struct plan {
   std::string one = "10.1.0.1", other = "10.1.0.2", transport = "ib";
   std::uint64_t count = 90;
+  bool one_node = false;
 };
 
-rdsco::node open(rdsco::loop& where, rdsco::address const& at, std::string const& transport) {
+rdsco::node open(rdsco::loop& where, std::vector<rdsco::address> const& addresses, std::string const& transport) {
   rdsco::node_options options;
-  if (transport == "iwarp") {
-    options.own<rdsco::iwarp>(at);
-  } else {
-    options.own<rdsco::ib>(at);
+  for (auto const& at : addresses) {
+    if (transport == "iwarp") {
+      options.own<rdsco::iwarp>(at);
+    } else {
+      options.own<rdsco::ib>(at);
+    }
   }
   options.allow(rdsco::subnet::parse("10.0.0.0/8").value()).allow(rdsco::subnet::parse("fd00::/8").value());
   return rdsco::node::open(where, options).value();
@@ -82,8 +85,9 @@ rdsco::node open(rdsco::loop& where, rdsco::address const& at, std::string const
 task<int> run(rdsco::loop& where, plan const& to_do) {
   rdsco::address const one = rdsco::address::parse(to_do.one).value(), other = rdsco::address::parse(to_do.other).value();
   std::uint64_t const count = to_do.count;
-  rdsco::node near = open(where, one, to_do.transport), far = open(where, other, to_do.transport);
-  rdsco::socket from = near.bind(one, 4000).value(), into = far.bind(other, 5000).value();
+  rdsco::node near = open(where, to_do.one_node ? std::vector{one, other} : std::vector{one}, to_do.transport), far;
+  if (!to_do.one_node) far = open(where, {other}, to_do.transport);
+  rdsco::socket from = near.bind(one, 4000).value(), into = (to_do.one_node ? near : far).bind(other, 5000).value();
   account there, back;
   {
     rdsco::task_group group(where);
@@ -114,6 +118,7 @@ int main(int argc, char** argv) {
   command.add_option("--other", to_do.other);
   command.add_option("--transport", to_do.transport)->check(CLI::IsMember({"ib", "iwarp"}));
   command.add_option("--count", to_do.count, "datagrams each way");
+  command.add_flag("--one-node", to_do.one_node, "both addresses are one node's");
   CLI11_PARSE(command, argc, argv);
   rdsco::loop where;
   try {
