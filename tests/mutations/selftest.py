@@ -36,7 +36,7 @@ class Data(unittest.TestCase):
                 self.assertNotEqual(list(run.complaints(faults)), [])
 
     def test_too_few(self):
-        self.assertNotEqual(list(run.complaints(run.load()[1:])), [])
+        self.assertNotEqual(list(run.complaints(run.load()[: run.FAULTS_MIN - 1])), [])
 
     def test_line(self):
         self.assertEqual(run.line_of({"text": "b\nc", "replacement": "b\nd"}, "a\nb\nc\n"), 3)
