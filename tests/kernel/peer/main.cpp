@@ -5,11 +5,8 @@
 #include "kernel/peer/remote.hpp"
 #include "kernel/peer/replies.hpp"
 #include "kernel/peer/traffic.hpp"
+#include "tools/transport_choice.hpp"
 
-#ifdef RDSCO_HAS_VERBS
-#include <rdsco/verbs/ib.hpp>
-#include <rdsco/verbs/iwarp.hpp>
-#endif
 #include <rdsco/block_on.hpp>
 #include <rdsco/loop.hpp>
 #include <rdsco/with_timeout.hpp>
@@ -51,7 +48,7 @@ void add_node(CLI::App& command, arguments& into) {
   command.add_option("--allow", into.allowed, "peers that may talk with the node, e.g. 10.0.0.0/8")->delimiter(',');
   command.add_option("--tcp-port", into.tcp_port, "TCP port of both sides")->capture_default_str();
   command.add_option("--sequence-mark", into.sequence_mark, "send numbers start above it");
-  command.add_option("--transport", into.transport, "tcp, ib or iwarp")->capture_default_str();
+  command.add_option("--transport", into.transport)->capture_default_str()->check(CLI::IsMember(tools::transport_names()));
   command.add_option("--receives", into.verbs.receives, "verbs: posted receives")->capture_default_str();
   command.add_option("--sends", into.verbs.sends, "verbs: fragments under way")->capture_default_str();
   command.add_option("--type-of-service", options.buffers.type_of_service, "of what is sent")->capture_default_str();
@@ -107,18 +104,9 @@ address address_of(std::string const& text) {
   return *found;
 }
 
-void own_address(node_options& made, arguments const& given) {
-#ifdef RDSCO_HAS_VERBS
-  if (given.transport == "ib") return static_cast<void>(made.own<ib>(given.traffic.local.host));
-  if (given.transport == "iwarp") return static_cast<void>(made.own<iwarp>(given.traffic.local.host));
-#endif
-  if (given.transport != "tcp") throw std::invalid_argument("this program was built without transport " + given.transport);
-  made.own(given.traffic.local.host);
-}
-
 node_options options_of(arguments const& given) {
   node_options made;
-  own_address(made, given);
+  tools::own(made, given.traffic.local.host, given.transport);
   for (auto const& text : given.allowed) {
     auto const peers = subnet::parse(text);
     if (!peers) {

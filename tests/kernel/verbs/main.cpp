@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // rdsco_verbs_peer: two rdsco nodes on the addresses of one adapter, or one that has both, exchange datagrams of all sizes, in one process. Says
 // "under way" when a tenth of them is acknowledged. Exit status 77: there is no adapter at these addresses.
+#include "tools/transport_choice.hpp"
+
 #include <rdsco/rdsco.hpp>
-#include <rdsco/verbs/ib.hpp>
-#include <rdsco/verbs/iwarp.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -71,13 +71,7 @@ struct plan {
 
 rdsco::node open(rdsco::loop& where, std::vector<rdsco::address> const& addresses, std::string const& transport) {
   rdsco::node_options options;
-  for (auto const& at : addresses) {
-    if (transport == "iwarp") {
-      options.own<rdsco::iwarp>(at);
-    } else {
-      options.own<rdsco::ib>(at);
-    }
-  }
+  for (auto const& at : addresses) rdsco::tools::own(options, at, transport);
   options.allow(rdsco::subnet::parse("10.0.0.0/8").value()).allow(rdsco::subnet::parse("fd00::/8").value());
   return rdsco::node::open(where, options).value();
 }

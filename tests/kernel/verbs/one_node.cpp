@@ -3,10 +3,9 @@
 // from an address to itself. Every byte is compared; who carried it is said. Exit status 1: something was wrong, 77: there is no adapter at these
 // addresses.
 #include "kernel/remote_round.hpp"
+#include "tools/transport_choice.hpp"
 
 #include <rdsco/rdsco.hpp>
-#include <rdsco/verbs/ib.hpp>
-#include <rdsco/verbs/iwarp.hpp>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -43,14 +42,7 @@ void demand(bool holds, std::string_view what) {
 
 rdsco::node open(rdsco::loop& where, plan const& to_do) {
   rdsco::node_options options;
-  for (std::string const& each : {to_do.one, to_do.other}) {
-    auto const at = rdsco::address::parse(each).value();
-    if (to_do.transport == "iwarp") {
-      options.own<rdsco::iwarp>(at);
-    } else {
-      options.own<rdsco::ib>(at);
-    }
-  }
+  for (std::string const& each : {to_do.one, to_do.other}) rdsco::tools::own(options, rdsco::address::parse(each).value(), to_do.transport);
   return rdsco::node::open(where, options).value();
 }
 
