@@ -37,7 +37,7 @@ class socket_awaiter : public detail::leaf_operation<socket_awaiter<State>>, pri
     this->finished = [](auto& self) noexcept { static_cast<socket_awaiter&>(self).complete(); };
   }
 
-  bool await_ready() noexcept { return done_ = State::attempt(); }
+  bool await_ready() noexcept { return State::attempt(); }
   template <class P>
   bool await_suspend(std::coroutine_handle<P> waiting) noexcept {
     if (this->suspend_in(waiting, detail::loop_of(*of_))) return true;
@@ -65,7 +65,6 @@ class socket_awaiter : public detail::leaf_operation<socket_awaiter<State>>, pri
   }
 
   detail::socket_core* of_;
-  bool done_ = false;
 };
 
 using send_awaiter = socket_awaiter<detail::send_state>;

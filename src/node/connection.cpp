@@ -3,6 +3,8 @@
 
 #include "node/node_core.hpp"
 
+#include <new>
+
 namespace rdsco::detail {
 
 connection::connection(node_core& in, local_host& at, connection_key const& of, std::uint64_t first_sequence) noexcept
@@ -15,7 +17,8 @@ void connection::load_peer_map(protocol::congestion_map::wire_bytes from) noexce
     protocol::congestion_map first;
     first.load(from);
     if (!first.any()) return;
-    own_peer_map_ = std::make_unique<protocol::congestion_map>(first);
+    // Without memory for it the peer's ports count as free, as before a map arrives.
+    own_peer_map_.reset(new (std::nothrow) protocol::congestion_map(first));
     peer_map_ = own_peer_map_.get();
     return;
   }

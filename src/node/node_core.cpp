@@ -90,6 +90,9 @@ transport& node_core::between(local_host& from, address const& peer) noexcept {
 }
 
 result<connection*> node_core::connect_to(local_host& from, address const& peer, std::uint8_t type_of_service) noexcept {
+  if (type_of_service == 0) {
+    if (connection* const known = find({from.at, peer, 0})) return known;
+  }
   transport& by = between(from, peer);
   bool const told_apart = from.capabilities.type_of_service && &by != local_;
   connection_key const key{from.at, peer, told_apart ? type_of_service : std::uint8_t{0}};

@@ -93,6 +93,13 @@ void path::drop(datagram& one, errc why) noexcept {
   datagram::free(&one);
 }
 
+void path::drop_work_on(region_core const& region) noexcept {
+  for (auto at = unsent_.begin(); at != unsent_.end();) {
+    datagram& one = *at++;
+    if (one.work != nullptr && one.work->uses(region)) drop(one, errc::not_registered);
+  }
+}
+
 void path::end_transmit(datagram& done) noexcept {
   done.transmitting = false;
   if (!done.orphaned) return;
@@ -216,7 +223,9 @@ void path::reset() noexcept {
 void path::drop_unrepeatable() noexcept {
   for (auto at = unsent_.begin(); at != unsent_.end();) {
     datagram& one = *at++;
-    if (!repeatable(one)) drop(one, errc::operation_dropped);
+    if (repeatable(one)) continue;
+    // Nothing of it has reached the peer; its key is worth nothing now.
+    drop(one, one.untouched() ? errc::stale_offer : errc::operation_dropped);
   }
 }
 

@@ -25,7 +25,8 @@ enum class acknowledgement_mode : std::uint8_t {
 /// One ordered stream of datagrams to a peer: what is to be sent, what waits for its acknowledgement, and the numbers
 /// of both directions. It survives its links: a link comes, carries, breaks, and the next one goes on.
 ///
-/// Only its actor and link change it, with two exceptions: sockets enqueue() and withdraw().
+/// Only its actor and link change it, with few exceptions: sockets enqueue() and withdraw(), a region that is closed by force has
+/// drop_work_on(), and `map_due` is set where a port becomes congested or free.
 class path {
  public:
   explicit path(connection& owner, std::uint64_t first_sequence) noexcept;
@@ -54,6 +55,8 @@ class path {
   void begin_transmit(datagram& head) noexcept;
   /// One of the path will not be sent, or not again: its sender is told why, and it is freed.
   void drop(datagram& one, errc why) noexcept;
+  /// Operations on that memory that no link has begun: the memory is not registered any more.
+  void drop_work_on(region_core const& region) noexcept;
   /// All bytes of it are out of the link's hands.
   void end_transmit(datagram& done) noexcept;
 
@@ -91,7 +94,6 @@ class path {
   void reset() noexcept;
 
   [[nodiscard]] bool has_unsent() const noexcept { return !unsent_.empty(); }
-  [[nodiscard]] bool has_unacknowledged() const noexcept { return !unacknowledged_.empty(); }
   [[nodiscard]] bool idle() const noexcept { return unsent_.empty() && unacknowledged_.empty(); }
   /// Data (not pings or probes) that no acknowledgement has covered yet.
   [[nodiscard]] bool awaits_acknowledgement() const noexcept { return unretired_ != 0; }

@@ -2,6 +2,7 @@
 #include "node/region_core.hpp"
 
 #include "node/node_core.hpp"
+#include "node/socket_core.hpp"
 
 namespace rdsco::detail {
 
@@ -27,8 +28,13 @@ void region_core::close() noexcept {
 void region_core::force() noexcept {
   if (host_ == nullptr) return;
   host_->node.for_each_connection([this](connection& each) {
-    if (&each.host == host_) each.by->let_go_of(*this);
+    if (&each.host != host_) return;
+    each.lane.drop_work_on(*this);
+    each.by->let_go_of(*this);
+    each.wake_port_waiters();
   });
+  // Whoever waits to begin finds out as well.
+  host_->ports.for_each([](socket_core& each) { each.retry_senders(); });
 }
 
 void region_core::detach() noexcept {

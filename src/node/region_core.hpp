@@ -65,7 +65,6 @@ class region_core : public list_hook<by_node> {
  protected:
   /// Tells the adapter to forget the memory. Called once.
   virtual void deregister() noexcept {}
-  void lost() noexcept { usable_ = false; }
 
  private:
   local_host* host_;

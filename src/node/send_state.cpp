@@ -59,6 +59,7 @@ void send_state::abandon() noexcept {
   outcome = mine.untouched() ? errc::withdrawn : errc::may_arrive;
   mine.waiting = nullptr;
   from_->take_back(mine, outcome);
+  from_->room_made();
 }
 
 writable_state::writable_state(socket_core* from, endpoint const& to) noexcept : from_(from), to_(to) { retry = &retry_probe; }

@@ -102,9 +102,14 @@ errc socket_core::check(accompaniment const& along, connection& by) const noexce
   remote_work const& work = *along.work;
   if (is_atomic(work.what) && !host_.capabilities.atomics) return errc::not_supported;
   if (work.epoch != by.lane.epoch) return errc::stale_offer;
-  for (region_slice const& each : work.local)
-    if (!each.core()->usable() || each.core()->host() != &host_) return errc::not_registered;
   return by.by->check_work(work);
+}
+
+// Before whatever makes an operation wait: nobody waits with memory that is gone.
+bool socket_core::registered(remote_work const& work) const noexcept {
+  for (region_slice const& each : work.local)
+    if (!each.core()->usable() || each.core()->host() != &host_) return false;
+  return true;
 }
 
 void socket_core::take_along(accompaniment const& along, datagram& by) noexcept {
@@ -118,6 +123,7 @@ void socket_core::take_along(accompaniment const& along, datagram& by) noexcept 
 
 socket_core::admitted socket_core::admit(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting,
                                          accompaniment const* along) noexcept {
+  if (along != nullptr && along->work != nullptr && !registered(*along->work)) [[unlikely]] return {admission::refused, errc::not_registered};
   admitted answer = probe(payload.size(), to);
   if (answer.verdict != admission::accepted) return answer;
   if (along != nullptr) [[unlikely]] {
@@ -138,7 +144,6 @@ socket_core::admitted socket_core::admit(const_buffers const& payload, endpoint 
   sent_.push_back(*made);
   made->acknowledge_soon = waiting != nullptr || send_bytes_ * 2 >= options_.send_buffer;
   ++node_->counted.send_queued;
-  answer.sent = made;
   answer.by->lane.enqueue(*made);
   return answer;
 }
@@ -173,10 +178,7 @@ std::size_t socket_core::cancel_sent_to(endpoint const& to) noexcept {
     take_back(one, one.untouched() ? errc::withdrawn : errc::may_arrive);
     ++cancelled;
   }
-  if (cancelled != 0) {
-    wake_room_waiters();
-    if (sent_count_ == 0) wake_all(drain_waiters_);
-  }
+  if (cancelled != 0) room_made();
   return cancelled;
 }
 

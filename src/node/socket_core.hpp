@@ -26,8 +26,8 @@ struct datagram_account {
 
 /// A bound socket. It lives while the public handle, the node's port table or a lent message refers to it.
 ///
-/// A path reaches it by deliver(), sent_retired() and sent_dropped() alone; it reaches a path by enqueue() and
-/// withdraw() alone.
+/// A path reaches it by deliver(), sent_retired() and sent_dropped() alone; it reaches a path by enqueue() and withdraw(), and reads its
+/// epoch where an operation says for which it is.
 class socket_core : public list_hook<by_node> {
  public:
   [[nodiscard]] static socket_core* make(node_core& node, local_host& host, std::uint16_t port, socket_options const& options);
@@ -42,15 +42,16 @@ class socket_core : public list_hook<by_node> {
     admission verdict;
     errc why{};                 ///< where refused
     connection* by = nullptr;   ///< where congested, or accepted
-    datagram* sent = nullptr;   ///< where accepted; may be retired already
   };
-  /// Tries to take one datagram over. `borrow`: the payload stays in the caller's memory until acknowledged.
+  /// Tries to take one datagram over. `waiting`: is told when it is acknowledged, and the payload stays in the caller's memory until then.
   /// `along`: what it takes with it.
   [[nodiscard]] admitted admit(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting,
                                accompaniment const* along = nullptr) noexcept;
   /// Why admit() would not accept now, or accepted. No datagram is made.
   [[nodiscard]] admitted probe(std::size_t bytes, endpoint const& to) noexcept;
   void wait_for_room(send_waiter& waiter) noexcept { room_waiters_.push_back(waiter); }
+  /// Whoever waits for room looks again, room or not.
+  void retry_senders() noexcept { wake_all(room_waiters_); }
   [[nodiscard]] bool others_wait_for_room() const noexcept { return !room_waiters_.empty(); }
   std::size_t cancel_sent_to(endpoint const& to) noexcept;
 
@@ -64,11 +65,14 @@ class socket_core : public list_hook<by_node> {
   }
   void settle_account(datagram_account const& account, errc outcome = {}) noexcept {
     if (account.waiting != nullptr) account.waiting->ended(*account.waiting, outcome);
+    room_made();
+  }
+  /// Takes a datagram of ours off its path; whoever waits for it is told why. The caller says room_made(), once, behind the last.
+  void take_back(datagram& one, errc why) noexcept;
+  void room_made() noexcept {
     if (!room_waiters_.empty()) wake_room_waiters();
     if (sent_count_ == 0 && !drain_waiters_.empty()) wake_all(drain_waiters_);
   }
-  /// Takes a datagram of ours off its path; whoever waits for it is told why.
-  void take_back(datagram& one, errc why) noexcept;
   [[nodiscard]] std::size_t unacknowledged_count() const noexcept { return sent_count_; }
   void wait_until_drained(send_waiter& waiter) noexcept { drain_waiters_.push_back(waiter); }
 
@@ -121,6 +125,7 @@ class socket_core : public list_hook<by_node> {
 
   [[nodiscard]] errc check(std::size_t bytes, endpoint const& to) const noexcept;
   [[nodiscard]] errc route(endpoint const& to) noexcept;
+  [[nodiscard]] bool registered(remote_work const& work) const noexcept;
   [[nodiscard]] errc check(accompaniment const& along, connection& by) const noexcept;
   void take_along(accompaniment const& along, datagram& by) noexcept;
   [[nodiscard]] datagram* make_datagram(const_buffers const& payload, endpoint const& to, acknowledged_send* waiting, connection* by) noexcept;

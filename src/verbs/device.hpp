@@ -74,9 +74,6 @@ class device final : public cm_handler {
   [[nodiscard]] bool waits_without_answering() const noexcept { return attributes_.vendor_id == soft_iwarp; }
   /// A send can invalidate a key of its receiver.
   [[nodiscard]] bool sends_invalidate() const noexcept { return (attributes_.device_cap_flags & IBV_DEVICE_MEM_MGT_EXTENSIONS) != 0; }
-  /// Peers address registered memory from a number of our choice; otherwise where it lies.
-  [[nodiscard]] bool addresses_chosen() const noexcept { return addresses_chosen_; }
-  void let_addresses_be() noexcept { addresses_chosen_ = false; }
   [[nodiscard]] window_pool& windows() noexcept { return windows_; }
   [[nodiscard]] slot_pool& slots() noexcept { return slots_; }
 
@@ -97,7 +94,6 @@ class device final : public cm_handler {
   ibv_pd* domain_ = nullptr;
   window_pool windows_;
   slot_pool slots_;
-  bool addresses_chosen_ = true;
   device_events* events_ = nullptr;
   std::size_t users_ = 0;
   bool held_ = false;

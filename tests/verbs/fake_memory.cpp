@@ -121,7 +121,7 @@ bool fake_memory::bind(fake_pair& by, fake_binding const& wanted) noexcept {
 
 bool fake_memory::invalidate(fake_pair const& by, std::uint32_t key) noexcept {
   auto const found = std::ranges::find_if(windows_, [&](fake_window const* each) {
-    return each->key == key && each->pd == by.pd && (each->pair == nullptr || each->pair == &by);
+    return each->key == key && each->pair == &by;
   });
   if (found == windows_.end()) return false;
   unbind(**found);

@@ -50,7 +50,9 @@ class loopback_carrier final : public carrier {
   [[nodiscard]] bool take_payload() noexcept {
     datagram& head = *by_.lane.next_unsent();
     if (head.take_payload_over()) return true;
-    head.owner->take_back(head, errc::limit_reached);
+    socket_core& sender = *head.owner;
+    sender.take_back(head, errc::limit_reached);
+    sender.room_made();
     return false;
   }
 

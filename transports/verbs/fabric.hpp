@@ -25,7 +25,7 @@ struct fabric_capabilities {
   std::uint32_t receives_min = 1;
   /// Ports have addresses of their own, GIDs, of one type or several.
   bool gids = true;
-  /// A receiver may sleep until a message asks to be announced.
+  /// A message can ask to be announced to a receiver that sleeps until one does, as a kernel may; an rdsco node is woken by every one.
   bool solicited_events = true;
   bool atomics = true;
   /// An adapter places what a read brings like a peer's write, and wants the permission for that.

@@ -25,11 +25,13 @@ ibv_mw* window_of(offer_core const& offered) noexcept { return static_cast<ibv_m
 using windows = offer_keys<registration::fastreg>;
 using slots = offer_keys<registration::fmr>;
 
-bool windows::ready(offer_core& offered, verbs::device& on, std::uint32_t epoch, send_ring& sends) noexcept {
-  if (offered.held != nullptr && offered.epoch == epoch) return true;
+errc windows::ready(offer_core& offered, verbs::device& on, std::uint32_t epoch, send_ring& sends) noexcept {
+  if (offered.held != nullptr && offered.epoch == epoch) return {};
   verbs_region const& region = region_of(offered);
   ibv_mw* window = nullptr;
-  if (&region.device() != &on || on.windows().take(on.domain(), window) != 0) return false;
+  // The adapter has been exchanged since, or the route leads to another one.
+  if (&region.device() != &on) return errc::not_registered;
+  if (on.windows().take(on.domain(), window) != 0) return errc::limit_reached;
   ibv_send_wr& request = sends.put_request(false);
   request.opcode = IBV_WR_BIND_MW;
   request.bind_mw.mw = window;
@@ -44,12 +46,11 @@ bool windows::ready(offer_core& offered, verbs::device& on, std::uint32_t epoch,
   offered.ends_with_send = offered.terms.use_once && on.sends_invalidate();
   offered.epoch = epoch;
   offered.request = request.wr_id;
-  return true;
+  return {};
 }
 
-// One that the peer's send may have ended already must not be ended by a request, which would fail and take the connection along.
 bool windows::close(offer_core& over, std::uint32_t epoch) noexcept {
-  if (over.held == nullptr || over.epoch != epoch || (over.ends_with_send && over.delivered)) {
+  if (over.held == nullptr || over.epoch != epoch) {
     forget(over);
     over.gone();
     return false;
@@ -59,8 +60,16 @@ bool windows::close(offer_core& over, std::uint32_t epoch) noexcept {
 }
 
 void windows::revoke(send_ring& sends) noexcept {
-  while (!to_revoke_.empty() && sends.room() > 1) {
-    offer_core& over = *to_revoke_.pop_front();
+  for (auto at = to_revoke_.begin(); at != to_revoke_.end();) {
+    offer_core& over = *at++;
+    if (over.ends_with_send) {
+      // A send of the peer may end its key at any moment. A request that comes later would fail and take the connection along; freeing the
+      // window does not, once it is bound.
+      if (over.request < sends.done()) take_away(over);
+      continue;
+    }
+    if (sends.room() <= 1) return;
+    to_revoke_.remove(over);
     ibv_send_wr& request = sends.put_request(true);
     request.opcode = IBV_WR_LOCAL_INV;
     // Behind all that may have to be sent again: device::repeats_requests().
@@ -74,10 +83,14 @@ void windows::revoke(send_ring& sends) noexcept {
 bool windows::revoke_at_once(offer_core& over, std::uint64_t done) noexcept {
   bool const under_way = over.request >= done || std::any_of(revoking_.begin(), revoking_.end(), [&](offer_core& each) { return &each == &over; });
   if (under_way) return false;
+  take_away(over);
+  return true;
+}
+
+void windows::take_away(offer_core& over) noexcept {
   static_cast<list_hook<by_carrier>&>(over).unlink();
   forget(over);
   over.gone();
-  return true;
 }
 
 void windows::ended_by_peer(connection& by, std::uint32_t key) noexcept {
@@ -112,13 +125,12 @@ void windows::connection_gone(connection& by) noexcept {
   for (auto at = by.offers.begin(); at != by.offers.end();) {
     offer_core& one = *at++;
     if (one.held == nullptr) continue;
-    static_cast<list_hook<by_carrier>&>(one).unlink();
-    forget(one);
     if (!one.open()) {
-      one.gone();
-    } else if (one.delivered) {
-      one.end(errc::stale_offer);
+      take_away(one);
+      continue;
     }
+    forget(one);
+    if (one.delivered) one.end(errc::stale_offer);
   }
 }
 
@@ -135,11 +147,11 @@ void windows::forget(offer_core& one) noexcept {
   if (one.held != nullptr) region_of(one).device().windows().destroy(static_cast<ibv_mw*>(std::exchange(one.held, nullptr)));
 }
 
-errc slots::open(offer_core& offered) noexcept {
+errc slots::open(offer_core& offered, bool addresses_chosen) noexcept {
   verbs_region const& region = region_of(offered);
   verbs::device& on = region.device();
   auto const where = reinterpret_cast<std::uintptr_t>(offered.data());
-  std::uint64_t const first = on.addresses_chosen() ? where % 4096 : where;
+  std::uint64_t const first = addresses_chosen ? where % 4096 : where;
   unsigned const remote = remote_access_of(offered.terms.may);
   bool const written = (remote & (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC)) != 0;
   unsigned const flags = remote | (written ? unsigned{IBV_ACCESS_LOCAL_WRITE} : 0u);

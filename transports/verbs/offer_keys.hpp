@@ -21,17 +21,18 @@ class offer_keys;
 template <>
 class offer_keys<registration::fastreg> {
  public:
-  static constexpr int region_access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_MW_BIND;
-  static constexpr bool die_with_connection = true;
+  static constexpr bool count_from_zero = true;
 
   explicit offer_keys(verbs::api& calls) noexcept : api_(calls) {}
 
-  [[nodiscard]] errc open(offer_core&) noexcept { return {}; }
+  /// `addresses_chosen`: as the fabric's capability.
+  [[nodiscard]] errc open(offer_core&, bool) noexcept { return {}; }
   /// Requests that ready() takes at most, of the send ring.
   static constexpr std::uint32_t requests_max = 1;
-  /// The peer can use the offer once it sees what is posted from now on. False: it cannot, and never will.
-  [[nodiscard]] bool ready(offer_core& offered, verbs::device& on, std::uint32_t epoch, send_ring& sends) noexcept;
-  /// It is over. `epoch`: of the connection that is up. True: revoke() is to be called when the ring has room.
+  /// The peer can use the offer once it sees what is posted from now on. Otherwise why it cannot, and never will.
+  [[nodiscard]] errc ready(offer_core& offered, verbs::device& on, std::uint32_t epoch, send_ring& sends) noexcept;
+  /// It is over. `epoch`: of the connection that is up. True: revoke() is to be called, and again whenever requests are done, while there is
+  /// anything to revoke.
   [[nodiscard]] bool close(offer_core& over, std::uint32_t epoch) noexcept;
   [[nodiscard]] bool anything_to_revoke() const noexcept { return !to_revoke_.empty(); }
   void revoke(send_ring& sends) noexcept;
@@ -50,6 +51,7 @@ class offer_keys<registration::fastreg> {
 
  private:
   void forget(offer_core& one) noexcept;
+  void take_away(offer_core& over) noexcept;
 
   verbs::api& api_;
   offers_of_carrier to_revoke_;
@@ -61,14 +63,13 @@ class offer_keys<registration::fastreg> {
 template <>
 class offer_keys<registration::fmr> {
  public:
-  static constexpr int region_access = IBV_ACCESS_LOCAL_WRITE;
-  static constexpr bool die_with_connection = false;
+  static constexpr bool count_from_zero = false;
   static constexpr std::uint32_t requests_max = 0;
 
   explicit offer_keys(verbs::api&) noexcept {}
 
-  [[nodiscard]] errc open(offer_core& offered) noexcept;
-  [[nodiscard]] bool ready(offer_core&, verbs::device&, std::uint32_t, send_ring&) noexcept { return true; }
+  [[nodiscard]] errc open(offer_core& offered, bool addresses_chosen) noexcept;
+  [[nodiscard]] errc ready(offer_core&, verbs::device&, std::uint32_t, send_ring&) noexcept { return {}; }
   [[nodiscard]] bool close(offer_core& over, std::uint32_t epoch) noexcept;
   [[nodiscard]] bool anything_to_revoke() const noexcept { return false; }
   void revoke(send_ring&) noexcept {}

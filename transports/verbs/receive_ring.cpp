@@ -10,6 +10,7 @@ namespace rdsco::detail {
 int receive_ring::open(ibv_pd* domain, std::uint32_t count) {
   try {
     free_.resize(count);
+    kept_.resize(count);
     requests_.resize(count);
     elements_.resize(count);
   } catch (std::bad_alloc const&) {
@@ -24,6 +25,7 @@ void receive_ring::close() noexcept {
   for (std::uint32_t slot = 0; slot < slots_.count(); ++slot) arrived(slot);
   slots_.close();
   free_.clear();
+  kept_count_ = 0;
 }
 
 int receive_ring::post(ibv_qp* pair) noexcept {

@@ -4,6 +4,7 @@
 #include "transports/verbs/frame_slots.hpp"
 #include "verbs/poison.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -30,6 +31,16 @@ class receive_ring {
   [[nodiscard]] std::span<std::byte const> frame(std::uint32_t slot, std::uint32_t bytes) const noexcept { return {slots_.at(slot), bytes}; }
   /// The frame was looked at.
   void give_back(std::uint32_t slot) noexcept { free_.push_back(slot); }
+  /// The frame is looked at later.
+  struct kept_frame {
+    std::uint32_t slot = 0, bytes = 0;
+  };
+  void keep(std::uint32_t slot, std::uint32_t bytes) noexcept { kept_[(first_kept_ + kept_count_++) % kept_.size()] = {slot, bytes}; }
+  [[nodiscard]] bool anything_kept() const noexcept { return kept_count_ != 0; }
+  [[nodiscard]] kept_frame take_kept() noexcept {
+    --kept_count_;
+    return kept_[first_kept_++ % kept_.size()];
+  }
   /// So many lie free that posting them is worth a call.
   [[nodiscard]] bool worth_posting() const noexcept { return free_.size() * 4 >= slots_.count(); }
   [[nodiscard]] std::uint32_t count() const noexcept { return slots_.count(); }
@@ -40,6 +51,8 @@ class receive_ring {
   verbs::api& api_;
   frame_slots slots_;
   std::vector<std::uint32_t> free_;  // capacity for all: pushing allocates nothing
+  std::vector<kept_frame> kept_;     // a ring with a place for each slot
+  std::size_t first_kept_ = 0, kept_count_ = 0;
   std::vector<ibv_recv_wr> requests_;
   std::vector<ibv_sge> elements_;
 };

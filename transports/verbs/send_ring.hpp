@@ -59,7 +59,6 @@ class send_ring {
   /// Every request below this number has completed.
   [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
   [[nodiscard]] bool idle() const noexcept { return put_ == done_; }
-  [[nodiscard]] bool anything_collected() const noexcept { return collected_ != 0; }
 
  private:
   [[nodiscard]] ibv_send_wr& collect() noexcept;

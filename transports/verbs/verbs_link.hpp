@@ -21,7 +21,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <type_traits>
 
@@ -96,6 +95,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] task<> wait_for_event(std::optional<time_point> until);
   [[nodiscard]] int begin_resolving() noexcept;
   [[nodiscard]] int request_connection() noexcept;
+  [[nodiscard]] bool take_request(verbs_request const& request) noexcept;
   [[nodiscard]] int accept_connection(verbs_request const& request) noexcept;
   [[nodiscard]] int make_queue_pair() noexcept;
   void shorten_waits() noexcept;
@@ -122,7 +122,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] bool take(ibv_wc const& one) noexcept;
   [[nodiscard]] bool take_arrived(std::uint32_t slot, std::uint32_t bytes) noexcept;
   [[nodiscard]] bool take_frame(std::uint32_t slot, std::uint32_t bytes) noexcept;
-  [[nodiscard]] bool take_held() noexcept;
+  [[nodiscard]] bool take_kept_frames() noexcept;
   [[nodiscard]] bool take_early(std::uint32_t slot, std::uint32_t bytes) noexcept;
   [[nodiscard]] bool part_of_message(protocol::fragment_verdict verdict, std::span<std::byte const> payload) noexcept;
   [[nodiscard]] bool post_receives(bool all) noexcept;
@@ -200,11 +200,6 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   std::size_t taken_ = 0;     // and of those, looked at
   bool active_ = false;       // not armed: completions are looked for by asking
   bool heard_ = false;        // the peer has sent something on this connection
-  struct held_frame {
-    std::uint32_t slot = 0;
-    std::uint32_t bytes = 0;
-  };
-  std::deque<held_frame> held_;  // arrived while the peer is not read; their acknowledgements count
 
   keys keys_;
   intrusive_list<remote_work, by_adapter> working_;  // in the order of their requests

@@ -262,7 +262,9 @@ task<bool> verbs_link<Fabric>::accept_offered() {
   version_ = request.version;
   stage_ = stage::connecting;
   time_point const deadline = loop_.now() + by_.node.options.limits.connect;
-  bool connected = went_well(accept_connection(request));
+  bool const sound = take_request(request);
+  if (!sound) trouble_ = std::make_error_code(std::errc::bad_message);
+  bool connected = sound && went_well(accept_connection(request));
   if (!connected) owner_.refuse(id_);
   if (connected) connected = co_await stage_is_over(stage::connecting, deadline);
   if (connected) co_return true;
@@ -272,11 +274,15 @@ task<bool> verbs_link<Fabric>::accept_offered() {
 }
 
 template <verbs_fabric Fabric>
-int verbs_link<Fabric>::accept_connection(verbs_request const& request) noexcept {
+bool verbs_link<Fabric>::take_request(verbs_request const& request) noexcept {
   if constexpr (can.credits) {
-    if (request.initial_credit == 0) return -EPROTO;
+    if (request.initial_credit == 0) return false;
   }
-  if (!take_acknowledgement(request.earlier)) return -EPROTO;
+  return take_acknowledgement(request.earlier);
+}
+
+template <verbs_fabric Fabric>
+int verbs_link<Fabric>::accept_connection(verbs_request const& request) noexcept {
   if (int const failed = make_queue_pair()) return failed;
   if constexpr (can.credits) credits_.granted(request.initial_credit);
   std::array<std::byte, protocol::cm_private_v6_bytes> room{};
@@ -393,7 +399,6 @@ void verbs_link<Fabric>::release() noexcept {
   queue_.close();
   receives_.close();
   sends_.close();
-  held_.clear();
   if (id_ != nullptr) api_.destroy_id(std::exchange(id_, nullptr));
   if (device_ != nullptr) owner_.put(*std::exchange(device_, nullptr));
   if (incoming_ != nullptr) datagram::free(std::exchange(incoming_, nullptr));

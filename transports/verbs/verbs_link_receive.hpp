@@ -12,7 +12,7 @@ namespace rdsco::detail {
 template <verbs_fabric Fabric>
 bool verbs_link<Fabric>::receive() noexcept {
   if (stopping_ || broken_ || offered_ || stage_ == stage::ended) return false;
-  if (!take_held() || !take_completions() || !post_receives(false)) return false;
+  if (!take_kept_frames() || !take_completions() || !post_receives(false)) return false;
   if (!active_ && !queue_.armed()) {
     active_ = true;
     loop_.add_spinner(*this);
@@ -82,15 +82,14 @@ bool verbs_link<Fabric>::take(ibv_wc const& one) noexcept {
 
 template <verbs_fabric Fabric>
 bool verbs_link<Fabric>::take_arrived(std::uint32_t slot, std::uint32_t bytes) noexcept {
-  if (held_.empty() && by_.may_read()) return take_frame(slot, bytes);
+  if (!receives_.anything_kept() && by_.may_read()) return take_frame(slot, bytes);
   return take_early(slot, bytes);
 }
 
 template <verbs_fabric Fabric>
-bool verbs_link<Fabric>::take_held() noexcept {
-  while (!held_.empty() && by_.may_read()) {
-    held_frame const oldest = held_.front();
-    held_.pop_front();
+bool verbs_link<Fabric>::take_kept_frames() noexcept {
+  while (receives_.anything_kept() && by_.may_read()) {
+    auto const oldest = receives_.take_kept();
     broken_ = !take_frame(oldest.slot, oldest.bytes);
     if (broken_) return false;
   }
@@ -110,7 +109,7 @@ bool verbs_link<Fabric>::take_early(std::uint32_t slot, std::uint32_t bytes) noe
   }
   bool const nothing_else = bytes == protocol::header_bytes && head.source_port == 0 && head.destination_port == 0 && head.length == 0;
   if (!readable || !nothing_else) {
-    held_.push_back({slot, bytes});  // judged when it is taken
+    receives_.keep(slot, bytes);  // judged when it is taken
     return true;
   }
   receives_.give_back(slot);

@@ -17,7 +17,7 @@ errc verbs_link<Fabric>::open_offer(offer_core& offered) noexcept {
     auto const last = reinterpret_cast<std::uintptr_t>(offered.data()) + offered.bytes;
     if (last > protocol::wide_address_max) return errc::invalid_range;
   }
-  return keys_.open(offered);
+  return keys_.open(offered, can.addresses_chosen);
 }
 
 template <verbs_fabric Fabric>
@@ -46,7 +46,7 @@ bool verbs_link<Fabric>::ready_to_send(datagram& head) noexcept {
   if (sends_.room() <= keys::requests_max) return false;
   if (keys::requests_max != 0 && device_->repeats_requests() && !sends_.idle()) return false;
   // It still goes, for its payload.
-  if (!keys_.ready(*head.offered, *device_, by_.lane.epoch, sends_)) head.offered->end(errc::limit_reached);
+  if (errc const why = keys_.ready(*head.offered, *device_, by_.lane.epoch, sends_); why != errc()) head.offered->end(why);
   return true;
 }
 
@@ -154,24 +154,15 @@ void verbs_link<Fabric>::destroy_pair() noexcept {
   while (!working_.empty()) let_go(*working_.pop_front());
 }
 
-inline bool uses(remote_work const& work, region_core const& region) noexcept {
-  return std::any_of(work.local.begin(), work.local.end(), [&](region_slice const& each) { return each.core() == &region; });
-}
-
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::let_go_of(region_core& region) noexcept {
-  datagram_list& waiting = by_.lane.unsent();
-  for (auto at = waiting.begin(); at != waiting.end();) {
-    datagram& one = *at++;
-    if (one.work != nullptr && uses(*one.work, region)) by_.lane.drop(one, errc::not_registered);
-  }
   if (pair_ == nullptr) return;
   bool used = false;
   for (auto at = region.offers.begin(); at != region.offers.end();) {
     offer_core& one = *at++;
     if (one.to() == &by_) used |= !keys_.revoke_at_once(one, sends_.done());
   }
-  for (remote_work const& work : working_) used |= uses(work, region);
+  for (remote_work const& work : working_) used |= work.uses(region);
   if (!used) return;
   break_off();
   destroy_pair();

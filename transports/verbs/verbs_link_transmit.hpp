@@ -84,7 +84,11 @@ void verbs_link<Fabric>::fill() noexcept {
   keys_.revoke(sends_);
   if (sending_ != nullptr) put_fragments(*sending_);
   constexpr std::uint32_t map_frames = protocol::congestion_map_bytes / protocol::fragment_bytes;
-  if (sending_ == nullptr && lane.map_due && room() >= map_frames) put_map();
+  if (sending_ == nullptr && lane.map_due) {
+    // Nothing takes the room that it needs.
+    if (room() < map_frames) return;
+    put_map();
+  }
   while (sending_ == nullptr && room() != 0) {
     datagram* const head = lane.next_unsent();
     if (head == nullptr) {
@@ -106,13 +110,12 @@ void verbs_link<Fabric>::fill() noexcept {
     by_.node.counted.send_ack_required += head->acknowledge_soon;
     by_.node.counted.rdsco_retransmitted += head->retransmitted;
     sending_ = head;
-    sending_head_ = header_of(*head, acknowledgement(), true);
-    if (accompanied) sending_head_.extensions = extensions_of(*head, !can.addresses_chosen && !keys::die_with_connection);
+    sending_head_ = header_of(*head, 0, true);
+    if (accompanied) sending_head_.extensions = extensions_of(*head, !can.addresses_chosen && !keys::count_from_zero);
     work_put_ = head->work == nullptr;
     ends_key_ = head->work != nullptr && head->work->ends_key && device_->sends_invalidate() ? head->work->key : 0;
     fenced_ = head->work != nullptr && brings_back(head->work->what);
     sent_bytes_ = 0;
-    lane.acknowledgement_sent();
     put_fragments(*head);
   }
 }
@@ -134,6 +137,11 @@ void verbs_link<Fabric>::put_fragments(datagram& from) noexcept {
   auto const parts = from.parts(one);
   do {
     if (room() == 0) return;
+    if (sent_bytes_ == 0) {
+      // What is before it may take its time, or be taken back.
+      sending_head_.ack = acknowledgement();
+      by_.lane.acknowledgement_sent();
+    }
     std::uint32_t const count = from.length == 0 ? 0 : protocol::fragment_size(from.length, sent_bytes_);
     copy_from(parts, sent_bytes_, sends_.begin(count));
     sent_bytes_ += count;

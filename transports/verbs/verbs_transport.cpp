@@ -70,6 +70,9 @@ class verbs_transport::listener final : public verbs::cm_handler {
   [[nodiscard]] rdma_cm_id* id() const noexcept { return id_; }
   [[nodiscard]] local_host const& host() const noexcept { return host_; }
 
+  /// The adapter has them, or had them before it was pulled out.
+  bool windows = false;
+
   void cm_event_arrived(verbs::cm_event const& event) noexcept override {
     using kind = verbs::cm_event::kind;
     if (event.what == kind::connect_request) return owner_.requested(host_, event);
@@ -111,6 +114,7 @@ std::error_code verbs_transport::open(local_host& host) {
   if (api_->node_type(on) != can_.node_type) return errc::device_unsuitable;
   verbs::device* opened = nullptr;
   if (int const failed = open_device(on, host.at, opened)) return open_error(failed);
+  listeners_.back()->windows = opened->has_windows();
   auto const rings = rings_on(*opened);
   return rings ? try_memory(*opened, *rings) : make_error_code(errc::device_unsuitable);
 }
@@ -135,11 +139,11 @@ void verbs_transport::start() {
   actors_.spawn(keep());
 }
 
-rdma_cm_id* verbs_transport::listener_id(local_host const& host) const noexcept {
-  for (auto& each : listeners_)
-    if (&each->host() == &host) return each->id();
-  return nullptr;
+verbs_transport::listener& verbs_transport::listener_of(local_host const& host) const noexcept {
+  return **std::find_if(listeners_.begin(), listeners_.end(), [&](auto const& each) { return &each->host() == &host; });
 }
+
+rdma_cm_id* verbs_transport::listener_id(local_host const& host) const noexcept { return listener_of(host).id(); }
 
 int verbs_transport::open_device(ibv_context* native_device, address const& at, verbs::device*& out) noexcept {
   for (auto& known : devices_) {
@@ -151,7 +155,6 @@ int verbs_transport::open_device(ibv_context* native_device, address const& at, 
   try {
     auto made = std::make_unique<verbs::device>(*api_, node.where, native_device, *this);
     if (int const failed = made->open(manager_, at)) return failed;
-    if (!can_.addresses_chosen) made->let_addresses_be();
     devices_.push_back(std::move(made));
   } catch (std::bad_alloc const&) {
     return -ENOMEM;
@@ -317,8 +320,9 @@ verbs::device* verbs_transport::device_at(local_host const& host) noexcept {
 }
 
 bool verbs_transport::windows_at(local_host const& host) noexcept {
-  verbs::device const* const on = device_at(host);
-  return on != nullptr && on->has_windows();
+  listener& at = listener_of(host);
+  if (verbs::device const* const on = device_at(host)) at.windows = on->has_windows();
+  return at.windows;
 }
 
 /// Memory is being registered on a device, which stays meanwhile, as the node does.

@@ -109,7 +109,7 @@ class verbs_transport : public transport, public verbs::device_user {
   }
   void carries(connection& by) noexcept { connections_.push_back(&by); }
   task_group& actors() noexcept { return actors_; }
-  /// The adapter of this address has memory windows. What is not there registers in slots, as every adapter can.
+  /// The adapter of this address has memory windows: the one that is there, or was.
   [[nodiscard]] bool windows_at(local_host const& host) noexcept;
 
  private:
@@ -125,6 +125,7 @@ class verbs_transport : public transport, public verbs::device_user {
         : timer([](timer& self) noexcept { watch_ended(&static_cast<retry_timer&>(self).owner); }), owner(of) {}
     verbs_transport& owner;
   };
+  [[nodiscard]] listener& listener_of(local_host const& host) const noexcept;
   [[nodiscard]] rdma_cm_id* listener_id(local_host const& host) const noexcept;
   [[nodiscard]] int open_device(ibv_context* native, address const& at, verbs::device*& out) noexcept;
   [[nodiscard]] std::error_code try_memory(verbs::device& on, ring_sizes const& rings) noexcept;

@@ -45,6 +45,11 @@ struct remote_work : list_hook<by_adapter> {
   /// The adapter has let go of the memory.
   void (*let_go)(remote_work&) noexcept = nullptr;
 
+  [[nodiscard]] bool uses(region_core const& region) const noexcept {
+    for (region_slice const& each : local)
+      if (each.core() == &region) return true;
+    return false;
+  }
   [[nodiscard]] std::uint64_t bytes() const noexcept {
     std::uint64_t total = 0;
     for (region_slice const& each : local) total += each.size();
