@@ -103,7 +103,7 @@ std::optional<std::string> stress_parameters::rdma_problem() const {
   auto const bytes = std::uint64_t(rdma_bytes) * rdma_vector;
   if (bytes > stress_bytes_max) return fmt::format("RDMA of {} times {} bytes: {} are possible together", rdma_vector, rdma_bytes, stress_bytes_max);
   if (rdma_mode > 2) return fmt::format("RDMA mode {}: 0 to 2 are possible", rdma_mode);
-  if (bytes * (depth + 1) * tasks * tasks > rdma_memory_max)
+  if (bytes * 2 * depth * tasks * tasks > rdma_memory_max)
     return fmt::format("RDMA of {} bytes at depth {} for each of {} x {} pairs of tasks is more memory than {} bytes", bytes, depth, tasks, tasks, rdma_memory_max);
   return std::nullopt;
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/stress_flow.hpp"
 
+#include <coroutine>
+#include <utility>
+
 namespace rdsco::tools {
 
 namespace {
@@ -9,28 +12,45 @@ std::uint64_t nanoseconds(std::chrono::steady_clock::duration length) noexcept {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(length).count());
 }
 
+/// Waits until a send would be accepted. True: it did not have to wait, so nobody came in between.
+class room_now {
+ public:
+  room_now(socket& own, endpoint const& peer) noexcept : room_(own.writable(peer)) {}
+  bool await_ready() noexcept { return at_once_ = room_.await_ready(); }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> waiting) noexcept {
+    return room_.await_suspend(waiting);
+  }
+  result<bool> await_resume() noexcept { return {room_.await_resume().ec, at_once_}; }
+
+ private:
+  writable_awaiter room_;
+  bool at_once_ = false;
+};
+
 }  // namespace
 
 stress_flow::stress_flow(stress_run& run, socket& own, endpoint const& peer)
     : run_(run), own_(own), peer_(peer), check_(peer, own.local()), next_(own.local(), peer), questions_(run.parameters.depth),
-      memory_(run.parameters, own, peer.host) {}
-
-void stress_flow::name_next() noexcept {
-  bool const answers = !owed_.empty();
-  next_.kind = answers ? stress_kind::acknowledgement : stress_kind::request;
-  next_.index = answers ? owed_.front().index : next_question_;
+      repliers_(run.parameters.rdma_bytes == 0 ? 1 : run.parameters.depth), memory_(run.parameters, own, peer.host) {
+  std::uint16_t which = 0;
+  for (replier& each : repliers_) each.which = which++;
+  idle_.reserve(repliers_.size());
 }
 
-void stress_flow::prepare() noexcept {
-  bool const answers = next_.kind == stress_kind::acknowledgement;
-  header_ = next_.encode(run_.filling);
+void stress_flow::number(datagram& made, stress_kind kind, std::uint16_t index) noexcept {
+  next_.kind = kind;
+  next_.index = index;
+  made.header = next_;
+  ++next_.number;
+  made.bytes = made.header.encode(run_.filling);
+  bool const answers = kind == stress_kind::acknowledgement;
   auto const bytes = answers ? run_.parameters.acknowledgement_bytes : run_.parameters.request_bytes;
-  parts_ = {const_buffer(header_), stress_payload(next_, bytes - stress_header::bytes, run_.filling)};
-  if (answers) {
-    answered_ = owed_.front();
-    return owed_.pop_front();
-  }
-  // Noted before the send: the answer may be here before the send's coroutine goes on.
+  made.parts = {const_buffer(made.bytes), stress_payload(made.header, bytes - stress_header::bytes, run_.filling)};
+}
+
+// Before the send: the answer may be here before the send's coroutine goes on.
+void stress_flow::note_question() noexcept {
   auto& asked = questions_[next_question_];
   asked.open = true;
   asked.asked = clock::now();
@@ -38,13 +58,17 @@ void stress_flow::prepare() noexcept {
   next_question_ = static_cast<std::uint16_t>((next_question_ + 1) % questions_.size());
 }
 
-void stress_flow::sent(clock::duration took) noexcept {
+void stress_flow::fail(std::error_code why) noexcept {
+  if (why != errc::canceled) run_.failure = why;
+  run_.failed.raise();
+}
+
+void stress_flow::sent(datagram const& one, clock::time_point start) noexcept {
   auto& traffic = run_.traffic;
-  ++next_.number;
   ++traffic.sends;
-  traffic.send_ns += nanoseconds(took);
-  traffic.bytes += parts_[0].size() + parts_[1].size();
-  if (next_.kind == stress_kind::request) {
+  traffic.send_ns += nanoseconds(clock::now() - start);
+  traffic.bytes += one.whole().size();
+  if (one.header.kind == stress_kind::request) {
     ++traffic.requests_sent;
   } else {
     --run_.owed;
@@ -52,56 +76,108 @@ void stress_flow::sent(clock::duration took) noexcept {
   }
 }
 
-/// Memory is offered with a request, and worked on before its acknowledgement.
-task<std::error_code> stress_flow::send_with_rdma() {
-  const_buffers const datagram(std::span<const_buffer const>{parts_});
-  if (next_.kind == stress_kind::request) {
-    auto const sent = co_await own_.send_to(datagram, peer_, memory_.offered(next_.index));
-    co_return sent.ec;
-  }
-  auto const worked = co_await memory_.work_on(*answered_.offered, answered_.nth, next_, datagram);
-  if (!worked.ec && !memory_.right(answered_.nth, answered_.request)) ++run_.strays.corrupted;
-  run_.traffic.rdma_in += std::exchange(memory_.bytes_in, 0u);
-  run_.traffic.rdma_out += std::exchange(memory_.bytes_out, 0u);
-  co_return worked.ec;
-}
-
-task<std::error_code> stress_flow::send_next() {
-  name_next();
-  bool const asks = next_.kind == stress_kind::request;
-  if (memory_.used() && asks) {
-    auto const offered = co_await memory_.offer(next_.index, asked_++, next_);
-    if (offered.ec) co_return offered.ec;
-  }
-  prepare();
-  if (memory_.used() && (asks || answered_.offered)) co_return co_await send_with_rdma();
-  auto const accepted = co_await own_.send_to(const_buffers(std::span<const_buffer const>(parts_)), peer_);
+task<std::error_code> stress_flow::ask() {
+  auto const start = clock::now();
+  number(request_, stress_kind::request, next_question_);
+  note_question();
+  auto const accepted = co_await own_.send_to(request_.whole(), peer_);
+  if (!accepted.ec) sent(request_, start);
   co_return accepted.ec;
 }
 
-task<> stress_flow::write() {
-  if (memory_.used()) {
-    auto const opened = co_await memory_.open();
-    if (opened.ec) {
-      run_.failure = opened.ec;
-      run_.failed.raise();
-      co_return;
-    }
-  }
+task<std::error_code> stress_flow::reply(replier& by) {
+  auto const start = clock::now();
+  number(by.answer, stress_kind::acknowledgement, owed_.front().index);
+  owed_.pop_front();
+  auto const accepted = co_await own_.send_to(by.answer.whole(), peer_);
+  if (!accepted.ec) sent(by.answer, start);
+  co_return accepted.ec;
+}
+
+/// With RDMA several coroutines send. Each waits here until what it sends next is accepted at once, and takes its number only then.
+task<std::error_code> stress_flow::room() {
   for (;;) {
-    if (owed_.empty() && !may_ask()) {
+    auto const found = co_await room_now(own_, peer_);
+    if (found.ec || found.data) co_return found.ec;
+  }
+}
+
+/// Memory is offered with a request, and worked on before its acknowledgement.
+task<std::error_code> stress_flow::ask_with_rdma() {
+  auto const start = clock::now();
+  auto const offered = co_await memory_.offer(next_question_, asked_);
+  if (offered.ec) co_return offered.ec;
+  auto const why = co_await room();
+  // The test may have come to its end meanwhile.
+  if (why || !run_.asks) co_return why;
+  auto const which = next_question_;
+  number(request_, stress_kind::request, which);
+  memory_.fill(which, asked_++, request_.header);
+  note_question();
+  auto const accepted = co_await own_.send_to(request_.whole(), peer_, memory_.offered(which));
+  if (!accepted.ec) sent(request_, start);
+  co_return accepted.ec;
+}
+
+task<std::error_code> stress_flow::reply_with_rdma(replier& by) {
+  auto const start = clock::now();
+  auto const why = co_await room();
+  // Another one may have taken the request meanwhile.
+  if (why || owed_.empty()) co_return why;
+  by.of = owed_.front();
+  owed_.pop_front();
+  number(by.answer, stress_kind::acknowledgement, by.of.index);
+  result<> worked;
+  if (by.of.offered) {
+    worked = co_await memory_.work_on(by.which, *by.of.offered, by.of.nth, by.answer.header, by.answer.whole());
+    if (!worked.ec && !memory_.right(by.which, by.of.nth, by.of.request)) ++run_.strays.corrupted;
+    run_.traffic.rdma_in += std::exchange(memory_.bytes_in, 0u);
+    run_.traffic.rdma_out += std::exchange(memory_.bytes_out, 0u);
+  } else {
+    worked = co_await own_.send_to(by.answer.whole(), peer_);
+  }
+  if (!worked.ec) sent(by.answer, start);
+  co_return worked.ec;
+}
+
+task<> stress_flow::reply_always(replier& by) {
+  for (;;) {
+    if (owed_.empty()) {
+      idle_.push_back(&by);
+      if (!co_await by.wake.wait()) co_return;
+      continue;
+    }
+    auto const why = co_await reply_with_rdma(by);
+    if (why) co_return fail(why);
+  }
+}
+
+task<std::error_code> stress_flow::open_memory(task_group& group) {
+  auto const opened = co_await memory_.open();
+  if (opened.ec) co_return opened.ec;
+  for (replier& each : repliers_) group.spawn(reply_always(each));
+  co_return std::error_code();
+}
+
+task<> stress_flow::write(task_group& group) {
+  bool const rdma = memory_.used();
+  std::error_code why;
+  if (rdma) why = co_await open_memory(group);
+  while (!why) {
+    bool const replies = !rdma && !owed_.empty();
+    if (!replies && !may_ask()) {
       if (!co_await wake_.wait()) co_return;
       continue;
     }
-    auto const start = clock::now();
-    auto const why = co_await send_next();
-    if (why) {
-      if (why != errc::canceled) run_.failure = why;
-      run_.failed.raise();
-      co_return;
+    if (replies) {
+      why = co_await reply(repliers_.front());
+    } else if (rdma) {
+      why = co_await ask_with_rdma();
+    } else {
+      why = co_await ask();
     }
-    sent(clock::now() - start);
   }
+  fail(why);
 }
 
 void stress_flow::take(message const& got) noexcept {
@@ -140,6 +216,9 @@ void stress_flow::take_request(stress_header const& header, message const& got) 
   if (memory_.used() && !owed.offered) ++run_.strays.corrupted;  // it came without what it had to bring
   owed_.push_back(owed);
   ++run_.owed;
+  if (idle_.empty()) return;
+  idle_.back()->wake.raise();
+  idle_.pop_back();
 }
 
 void stress_flow::take_acknowledgement(stress_header const& header) noexcept {
@@ -167,7 +246,7 @@ stress_task::stress_task(stress_run& run, socket own, address const& peer) : run
 
 void stress_task::start(task_group& group) {
   group.spawn(read());
-  for (auto& each : flows_) group.spawn(each->write());
+  for (auto& each : flows_) group.spawn(each->write(group));
 }
 
 task<> stress_task::read() {

@@ -56,8 +56,8 @@ class stress_flow {
  public:
   stress_flow(stress_run& run, socket& own, endpoint const& peer);
 
-  /// Sends requests and acknowledgements until it is canceled. It alone sends, so numbers are in the order of acceptance.
-  [[nodiscard]] task<> write();
+  /// Sends requests and acknowledgements until it is canceled; what answers with RDMA is spawned in `group`.
+  [[nodiscard]] task<> write(task_group& group);
   void take(message const& got) noexcept;
   [[nodiscard]] stress_faults const& faults() const noexcept { return check_.faults(); }
 
@@ -77,12 +77,37 @@ class stress_flow {
     debt() = default;
   };
 
+  /// As it is sent.
+  struct datagram {
+    stress_header header;
+    stress_header::wire bytes{};
+    std::array<const_buffer, 2> parts;
+
+    datagram() = default;
+    [[nodiscard]] const_buffers whole() const noexcept { return const_buffers(std::span<const_buffer const>(parts)); }
+  };
+
+  /// What answers one request at a time. With RDMA there are as many as the depth: a request is not held up by the operations of others.
+  struct replier {
+    std::uint16_t which = 0;
+    debt of;
+    datagram answer;
+    event wake;
+    replier() = default;
+  };
+
   [[nodiscard]] bool may_ask() const noexcept { return run_.asks && !questions_[next_question_].open; }
-  void name_next() noexcept;
-  void prepare() noexcept;
-  [[nodiscard]] task<std::error_code> send_next();
-  [[nodiscard]] task<std::error_code> send_with_rdma();
-  void sent(clock::duration took) noexcept;
+  void number(datagram& made, stress_kind kind, std::uint16_t index) noexcept;
+  void note_question() noexcept;
+  [[nodiscard]] task<> reply_always(replier& by);
+  [[nodiscard]] task<std::error_code> open_memory(task_group& group);
+  [[nodiscard]] task<std::error_code> room();
+  [[nodiscard]] task<std::error_code> ask();
+  [[nodiscard]] task<std::error_code> ask_with_rdma();
+  [[nodiscard]] task<std::error_code> reply(replier& by);
+  [[nodiscard]] task<std::error_code> reply_with_rdma(replier& by);
+  void fail(std::error_code why) noexcept;
+  void sent(datagram const& one, clock::time_point start) noexcept;
   void take_request(stress_header const& header, message const& got) noexcept;
   void take_acknowledgement(stress_header const& header) noexcept;
 
@@ -90,13 +115,13 @@ class stress_flow {
   socket& own_;
   endpoint peer_;
   stress_check check_;
-  stress_header next_;
-  stress_header::wire header_{};
-  std::array<const_buffer, 2> parts_;
+  stress_header next_;               // numbers are in the order of acceptance
+  datagram request_;
   std::vector<question> questions_;  // by index
   std::uint16_t next_question_ = 0;
-  std::deque<debt> owed_;            // requests to acknowledge, at most as many as the depth
-  debt answered_;                    // by what is sent now
+  std::deque<debt> owed_;            // requests that nobody has begun to acknowledge, at most as many as the depth
+  std::deque<replier> repliers_;
+  std::vector<replier*> idle_;
   stress_memory memory_;
   std::uint64_t asked_ = 0, heard_ = 0;  // requests
   event wake_;
