@@ -42,7 +42,7 @@ class remote_awaiter : public detail::leaf_operation<remote_awaiter>, private de
   remote_awaiter(detail::socket_core* from, remote_memory const& peer, std::uint64_t offset, const_buffers const& then,
                  detail::remote_operation what, rdma_options const& options) noexcept
       : remote_state(from, then, peer, offset, what, options), from_(from) {
-    ended_later = &ended;
+    completed = &resume;
   }
   using remote_state::failure;
   using remote_state::operands;
@@ -54,7 +54,7 @@ class remote_awaiter : public detail::leaf_operation<remote_awaiter>, private de
   void on_stop() noexcept {
     if (give_up()) complete();
   }
-  static void ended(detail::remote_state& self) noexcept { static_cast<remote_awaiter&>(self).complete(); }
+  static void resume(detail::remote_state& self) noexcept { static_cast<remote_awaiter&>(self).complete(); }
 
   detail::socket_core* from_;
 };

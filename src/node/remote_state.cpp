@@ -59,14 +59,14 @@ void remote_state::datagram_ended(send_state& self) noexcept {
   mine.datagram_over_ = true;
   if (mine.work_.on_adapter) return;
   mine.unpin();
-  mine.ended_later(mine);
+  mine.completed(mine);
 }
 
 void remote_state::memory_free(remote_work& work) noexcept {
   auto& mine = static_cast<own_work&>(work).of;
   if (!mine.datagram_over_) return;
   mine.unpin();
-  mine.ended_later(mine);
+  mine.completed(mine);
 }
 
 bool remote_state::give_up() noexcept {

@@ -138,6 +138,36 @@ task<> unsent(world& w) {
   CHECK(seen == errc::withdrawn);
 }
 
+// Whoever waits for the room, or for everything to be acknowledged, waits no longer for what was withdrawn.
+task<> leaves_room(world& w) {
+  socket from = w.near_socket();
+  from.set_buffers(5, 1000);
+  std::optional<std::error_code> filling, waiting, drained;
+  operation const fill = [&] { return send_one(from, to(absent, 5), until::acknowledged); };
+  task_group first(w.where), others(w.where);
+  first.spawn(note(fill, filling));
+  co_await yield();
+  others.spawn(note([&] { return send_one(from, to(absent, 5), until::accepted); }, waiting));
+  co_await yield();
+  CHECK_FALSE(waiting.has_value());
+  first.stop();
+  co_await first.join();
+  CHECK(filling == errc::withdrawn);
+  REQUIRE(co_await eventually([&] { return waiting.has_value(); }));
+  CHECK_FALSE(*waiting);
+  CHECK(from.cancel_sent_to(to(absent, 5)) == 1);
+  task_group again(w.where);
+  again.spawn(note(fill, filling));
+  co_await yield();
+  others.spawn(note([&] { return drain_all(from); }, drained));
+  co_await yield();
+  again.stop();
+  co_await again.join();
+  co_await others.join();
+  REQUIRE(drained.has_value());
+  CHECK_FALSE(*drained);
+}
+
 // Numbers everything that arrives; what is cancelled must leave no gap.
 struct arrivals {
   std::size_t next = 0;
@@ -260,6 +290,7 @@ TEST_CASE("a cancelled receive ends and takes nothing") { in(every_way, receives
 TEST_CASE("a send that waits for a congested port can be cancelled") { in(every_way, sends_to_a_congested_port); }
 TEST_CASE("whatever waits for room or for acknowledgements can be cancelled") { in(over_tcp, sends_without_room); }
 TEST_CASE("a send whose datagram has not left is withdrawn") { in(over_tcp, unsent); }
+TEST_CASE("a withdrawn send leaves its room to others") { in(over_tcp, leaves_room); }
 TEST_CASE("no datagram is eaten by receives that are stopped at any moment") { in(every_way, nothing_is_eaten); }
 TEST_CASE("no datagram is eaten by receives that time out") { in(every_way, timed_receives); }
 TEST_CASE("a receive stopped in the turn of arrival leaves the datagram to the next") { in(over_loopback, stopped_in_the_turn_of_arrival); }

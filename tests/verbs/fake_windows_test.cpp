@@ -212,6 +212,17 @@ TEST_CASE("a message can invalidate a window of its receiver, who is told which"
   other.expect({remote(IBV_WR_RDMA_WRITE, theirs.begin + 64, other_key, mine.part(8, 8))}, {IBV_WC_REM_ACCESS_ERR});
 }
 
+TEST_CASE("a window that a message has ended cannot be ended once more") {
+  connected w;
+  bare_memory own(w.near, 0), there(w.far, all_access);
+  far_window window(w.far);
+  auto const key = window.bind(there);
+  REQUIRE(w.far.post_receive(there.part(0, 8)) == 0);
+  w.expect({invalidate(key, IBV_WR_SEND_WITH_INV)}, {IBV_WC_SUCCESS});
+  REQUIRE(w.far.post({invalidate(key)}) == 0);
+  CHECK(w.far.statuses(w.far.sends).back() == IBV_WC_LOC_QP_OP_ERR);
+}
+
 TEST_CASE("a message cannot invalidate what is not there") {
   connected w;
   bare_memory there(w.far, all_access);

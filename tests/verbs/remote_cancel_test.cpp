@@ -53,6 +53,26 @@ std::vector<operation> operations() {
   return {operation::write, operation::read};
 }
 
+task<result<>> acknowledged_by(rdsco::socket& by, endpoint to) {
+  auto const sent = co_await with_timeout(patience, by.send_to("full", to, until::acknowledged));
+  co_return sent.ec;
+}
+
+// In the turn in which a datagram came: its acknowledgement is to go with what this sends.
+task<> write_when_told(rdsco::socket& by, region_slice local, remote_memory remote, under_way& done) {
+  auto const told = co_await with_timeout(patience, by.receive());
+  REQUIRE(!told.ec);
+  auto work = noted(carry_out(operation::write, by, local, remote), done);
+  co_await std::move(work);
+}
+
+verbs_options room_for_two() {
+  verbs_options made = quick();
+  made.receives = 4;
+  made.sends = 3;
+  return made;
+}
+
 rdma_options flushing() {
   rdma_options made;
   made.flush_on_cancel = true;
@@ -168,6 +188,69 @@ TEMPLATE_TEST_CASE("verbs: what waits behind other operations is given up at onc
   for (std::size_t at = 0; at < 6; ++at) CHECK(!ended[at].how);
 }
 
+// An adapter that carries nothing out: one operation has begun, and is too long for the ring; what is behind it has not.
+TEMPLATE_TEST_CASE("verbs: what an operation was to take along goes without it", "", EVERY_WAY) {
+  lent_across<TestType> w(5u << 20, room_for_two());
+  w.fabric.hold_sends(w.near_host(), true);
+  under_way heard, done;
+  task_group peer(w.where), works(w.where);
+  works.spawn(write_when_told(w.from, w.local.all(), w.lent->remote, done));
+  peer.spawn(noted(acknowledged_by(w.into, w.from.local()), heard));
+  turn(w.where, some_turns);
+  works.stop();
+  turn(w.where, some_turns);
+  CHECK_FALSE(heard.ended);
+  w.fabric.hold_sends(w.near_host(), false);
+  block_on(w.where, joined(works));
+  CHECK(was_cancelled(done.how));
+  block_on(w.where, joined(peer));
+  CHECK(!heard.how);
+  CHECK(w.near.counters().conn_reset == 0);
+}
+
+TEMPLATE_TEST_CASE("verbs: where a connection breaks, what has begun is dropped, and what has not is stale", "", EVERY_WAY) {
+  lent_across<TestType> w(5u << 20, room_for_two());
+  w.fabric.hold_sends(w.near_host(), true);
+  under_way begun, behind;
+  task_group works(w.where);
+  works.spawn(noted(carry_out(operation::write, w.from, w.local.all(), w.lent->remote), begun));
+  turn(w.where, some_turns);
+  works.spawn(noted(carry_out(operation::write, w.from, w.local.all(), w.lent->remote), behind));
+  turn(w.where, some_turns);
+  w.fabric.break_connections(w.near_host(), w.far_host());
+  w.fabric.hold_sends(w.near_host(), false);
+  block_on(w.where, joined(works));
+  CHECK(begun.how == errc::operation_dropped);
+  CHECK(behind.how == errc::stale_offer);
+}
+
+TEMPLATE_TEST_CASE("verbs: a region that is closed by force waits for no reader, and for no room", "", EVERY_WAY) {
+  for (bool const congested : {true, false}) {
+    INFO((congested ? "congested port" : "full buffer"));
+    lent_across<TestType> w;
+    task_group works(w.where);
+    under_way filling, waiting;
+    if (congested) {
+      w.into.set_buffers(1u << 20, 0);
+      w.wait_until([&] { return w.from.try_send_to("full", w.into.local()) == errc::congested; });
+    } else {
+      w.from.set_buffers(4, 1u << 20);
+      w.fabric.hold_sends(w.near_host(), true);
+      works.spawn(noted(acknowledged_by(w.from, w.into.local()), filling));
+      turn(w.where, some_turns);
+    }
+    works.spawn(noted(carry_out(operation::write, w.from, w.local.all(), w.lent->remote), waiting));
+    turn(w.where, some_turns);
+    CHECK_FALSE(waiting.ended);
+    CHECK(!close(w.where, w.local, true));
+    turn(w.where, some_turns);
+    CHECK(waiting.how == errc::not_registered);
+    w.fabric.hold_sends(w.near_host(), false);
+    block_on(w.where, joined(works));
+    CHECK(w.near.counters().conn_reset == 0);
+  }
+}
+
 TEMPLATE_TEST_CASE("verbs: a region that is closed by force waits for no queue either", "", EVERY_WAY) {
   held_back<TestType> w(operation::write);
   std::vector<std::byte> other_memory(100);
@@ -189,11 +272,8 @@ TEMPLATE_TEST_CASE("verbs: a region that is closed by force waits for no queue e
 
 // Operations of many requests, on rings with room for two of them.
 TEMPLATE_TEST_CASE("verbs: long operations are cancelled at any moment", "", EVERY_WAY) {
-  verbs_options small = quick();
-  small.receives = 4;
-  small.sends = 3;
   constexpr std::size_t bytes = 5u << 20;
-  lent_across<TestType> w(bytes, small);
+  lent_across<TestType> w(bytes, room_for_two());
   for (unsigned turns = 0; turns < 12; ++turns) {
     for (operation const what : {operation::write, operation::read}) {
       INFO(turns << " turns");
@@ -212,13 +292,10 @@ TEMPLATE_TEST_CASE("verbs: long operations are cancelled at any moment", "", EVE
 }
 
 TEMPLATE_TEST_CASE("verbs: a region is destroyed by who reads a datagram in the middle of an operation", "", EVERY_WAY) {
-  verbs_options small = quick();
-  small.receives = 4;
-  small.sends = 3;
   constexpr std::size_t bytes = 5u << 20;
   for (unsigned turns = 0; turns < 8; ++turns) {
     INFO(turns << " turns");
-    lent_across<TestType> w(bytes, small);
+    lent_across<TestType> w(bytes, room_for_two());
     under_way done;
     task_group works(w.where);
     auto destroying = [&]() -> task<> {

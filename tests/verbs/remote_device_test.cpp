@@ -25,6 +25,28 @@ task<result<region>> registered_with(rdsco::socket& by, std::vector<std::byte>& 
 
 }  // namespace
 
+// Which way a connection gives access is decided when it is first asked for.
+TEMPLATE_TEST_CASE("verbs: who is met while the adapter is out gets windows all the same", "", ib_windows, iwarp_windows) {
+  two_with_memory<TestType> w;
+  int bound = 0;
+  w.fabric.on_posted = [&](ibv_send_wr const& request, std::size_t) { bound += request.opcode == IBV_WR_BIND_MW; };
+  address const out = w.into.local().host;
+  w.fabric.remove_device(out);
+  CHECK(comes_true(w.where, [&] { return w.fabric.alive_on(out) == 0; }));
+  task_group works(w.where);
+  works.spawn(send_numbered(w.into, w.from.local(), 1));
+  turn(w.where, 10);
+  w.fabric.restore_device(out);
+  works.spawn(receive_numbered(w.from, 1));
+  block_on(w.where, joined(works));
+  // The node has seen that there is an adapter again.
+  std::vector<std::byte> more(100);
+  CHECK(comes_true(w.where, [&] { return !block_on(w.where, registered_with(w.into, more)).ec; }));
+  lent_memory lent(100);
+  block_on(w.where, lent.offer(w.ends()));
+  CHECK(bound == 1);
+}
+
 TEMPLATE_TEST_CASE("verbs: an adapter with regions, offers and operations is pulled out, and put in again", "", EVERY_WAY) {
   for (bool const own : {false, true}) {
     for (bool const held : {false, true}) {

@@ -27,6 +27,22 @@ task<> used_by_one_operation(remote_ends ends) {
   REQUIRE(!(co_await with_timeout(patience, lent.offered.withdraw())).ec);
 }
 
+task<> offer_once(rdsco::socket& by, endpoint to, region& own, memory_offer& offered) {
+  offer_terms terms;
+  terms.use_once = true;
+  auto made = co_await own.offer(to.host, 0, own.size(), terms);
+  offered = std::move(made).value();
+  REQUIRE(!(co_await by.send_to("for once", to, offered)).ec);
+}
+
+// In the turn in which it came, so that the owner hears of both by one frame.
+task<> use_at_once(rdsco::socket& by, region_slice local) {
+  auto const got = co_await with_timeout(patience, by.receive());
+  REQUIRE(got.data.offered().has_value());
+  remote_memory const remote = *got.data.offered();
+  REQUIRE(!(co_await with_timeout(patience, by.rdma_write(local, remote, 0, "used"))).ec);
+}
+
 task<> used_by_another(remote_ends ends, rdsco::socket& other) {
   REQUIRE(!(co_await with_timeout(patience, other.send_to("hello", ends.owner.local(), until::acknowledged))).ec);
   static_cast<void>(co_await with_timeout(patience, ends.owner.receive()));
@@ -114,6 +130,32 @@ TEMPLATE_TEST_CASE("verbs: the send behind an operation ends a window that is fo
   w.fabric.on_message = [&](ibv_send_wr const& request, std::span<std::byte const>) { ended_by_send += request.opcode == IBV_WR_SEND_WITH_INV; };
   w.run(used_by_one_operation);
   CHECK(ended_by_send == (TestType::windows ? 2 : 0));
+  CHECK(w.near.counters().conn_reset == 0);
+  CHECK(w.far.counters().conn_reset == 0);
+}
+
+// The owner's own request to end it would fail, and take the connection along.
+TEMPLATE_TEST_CASE("verbs: an offer for one use is withdrawn in the moment of its use", "", ib_windows, iwarp_windows) {
+  two_with_memory<TestType> w;
+  std::vector<std::byte> memory(100), data(100);
+  region own = block_on(w.where, local_memory(w.into, memory));
+  region const local = block_on(w.where, local_memory(w.from, data));
+  memory_offer offered;
+  int ended_by_send = 0;
+  w.fabric.on_message = [&](ibv_send_wr const& request, std::span<std::byte const>) {
+    if (request.opcode != IBV_WR_SEND_WITH_INV) return;
+    ++ended_by_send;
+    offered = memory_offer();
+  };
+  for (int turn = 0; turn < 3; ++turn) {
+    task_group works(w.where);
+    works.spawn(use_at_once(w.from, local.all()));
+    works.spawn(offer_once(w.into, w.from.local(), own, offered));
+    block_on(w.where, joined(works));
+    CHECK(block_on(w.where, next_of(w.into)).data.to_string() == "used");
+  }
+  CHECK(ended_by_send == 3);
+  CHECK(!close(w.where, own));
   CHECK(w.near.counters().conn_reset == 0);
   CHECK(w.far.counters().conn_reset == 0);
 }

@@ -55,7 +55,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   void let_go_of(region_core& region) noexcept override;
 
   // verbs_carrier
-  [[nodiscard]] bool offer(verbs_request const& request) noexcept override;
+  [[nodiscard]] bool asked(verbs_request const& request) noexcept override;
   [[nodiscard]] bool asking() const noexcept override { return connected_by_us_ && stage_ == stage::connecting; }
   void device_event_arrived(verbs::device const& from, verbs::device_event const& event) noexcept override;
   // verbs::cm_handler
@@ -79,7 +79,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   static constexpr std::uint32_t event_work = 1;         // something to send
   static constexpr std::uint32_t event_completions = 2;  // the completion queue has something, or reading is allowed again
   static constexpr std::uint32_t event_manager = 4;      // the connection manager said something
-  static constexpr std::uint32_t event_offered = 8;      // a peer wants to connect
+  static constexpr std::uint32_t event_asked = 8;      // a peer wants to connect
   static constexpr std::uint32_t event_tick = 16;        // a deadline passed
   static constexpr std::uint32_t event_stop = 32;
 
@@ -90,7 +90,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] bool wants_connection() const noexcept { return by_.lane.has_unsent(); }
   [[nodiscard]] task<bool> connect_out();
   [[nodiscard]] task<bool> go_through_stages();
-  [[nodiscard]] task<bool> accept_offered();
+  [[nodiscard]] task<bool> accept_request();
   [[nodiscard]] task<bool> stage_is_over(stage current, time_point deadline);
   [[nodiscard]] task<> wait_for_event(std::optional<time_point> until);
   [[nodiscard]] int begin_resolving() noexcept;
@@ -108,7 +108,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   [[nodiscard]] bool take_reply() noexcept;
   [[nodiscard]] bool take_acknowledgement(verbs_acknowledgement const& earlier) noexcept;
   void adopt() noexcept;
-  void refuse_offered() noexcept;
+  void refuse_request() noexcept;
   void release() noexcept;
   void schedule_attempt() noexcept { next_attempt_ = loop_.now() + backoff_.next_delay(loop_.random()); }
 
@@ -169,7 +169,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   bool falls_back_ = false;             // the peer refused a newer one
   std::uint16_t asked_life_ = 0;        // of the peer that is being connected to
   std::uint16_t peer_life_ = 0;         // of the peer of the last connection, which sent what was received last
-  std::optional<verbs_request> offered_;
+  std::optional<verbs_request> request_;
   std::array<std::byte, 64> reply_{};
   std::size_t reply_bytes_ = 0;
   ring_sizes rings_;

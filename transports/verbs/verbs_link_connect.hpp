@@ -32,7 +32,7 @@ verbs_link<Fabric>::verbs_link(verbs_transport& owner, connection& by) noexcept
 template <verbs_fabric Fabric>
 verbs_link<Fabric>::~verbs_link() {
   loop_.cancel_timer(timer_);
-  refuse_offered();
+  refuse_request();
   release();
 }
 
@@ -50,19 +50,19 @@ void verbs_link<Fabric>::break_off() noexcept {
 
 // A request on top of a connection that is up means that the peer knows nothing of that one: it started anew.
 template <verbs_fabric Fabric>
-bool verbs_link<Fabric>::offer(verbs_request const& request) noexcept {
+bool verbs_link<Fabric>::asked(verbs_request const& request) noexcept {
   bool const attempting = stage_ == stage::resolving_address || stage_ == stage::resolving_route || stage_ == stage::connecting;
   if (stopping_ || (attempting && connected_by_us_ && !gives_way_)) return false;
-  refuse_offered();
-  offered_ = request;
+  refuse_request();
+  request_ = request;
   request.id->context = static_cast<verbs::cm_handler*>(this);
-  signal_.raise(event_offered);
+  signal_.raise(event_asked);
   return true;
 }
 
 template <verbs_fabric Fabric>
-void verbs_link<Fabric>::refuse_offered() noexcept {
-  if (offered_) owner_.reject(std::exchange(offered_, std::nullopt)->id);
+void verbs_link<Fabric>::refuse_request() noexcept {
+  if (request_) owner_.reject(std::exchange(request_, std::nullopt)->id);
 }
 
 template <verbs_fabric Fabric>
@@ -70,7 +70,7 @@ void verbs_link<Fabric>::cm_event_arrived(verbs::cm_event const& event) noexcept
   using kind = verbs::cm_event::kind;
   bool const ends = event.what == kind::rejected || event.what == kind::failed || event.what == kind::disconnected ||
                     event.what == kind::device_removed;
-  if (offered_ && event.id == offered_->id && ends) return refuse_offered();  // the peer did not wait
+  if (request_ && event.id == request_->id && ends) return refuse_request();  // the peer did not wait
   if (event.what == kind::device_removed) static_cast<void>(owner_.device_removed(api_.device_of(event.id)));
   if (event.id != id_) return;
   if (ends) note_end(event);
@@ -160,12 +160,12 @@ task<bool> verbs_link<Fabric>::establish() {
   schedule_attempt();
   for (;;) {
     if (stopping_) {
-      refuse_offered();
+      refuse_request();
       co_return false;
     }
     bool connected = false;
-    if (offered_) {
-      connected = co_await accept_offered();
+    if (request_) {
+      connected = co_await accept_request();
     } else if (!wants_connection()) {
       co_await wait_for_event(std::nullopt);
     } else if (loop_.now() < next_attempt_) {
@@ -217,7 +217,7 @@ task<bool> verbs_link<Fabric>::stage_is_over(stage current, time_point deadline)
   while (stage_ == current) {
     bool const late = loop_.now() >= deadline;
     if (late) trouble_ = errc::timed_out;
-    if (late || stopping_ || broken_ || (offered_ && connected_by_us_)) co_return false;
+    if (late || stopping_ || broken_ || (request_ && connected_by_us_)) co_return false;
     if (peer_is_heard()) stage_ = stage::established;
     if (stage_ == stage::established) break;
     co_await wait_for_event(deadline);
@@ -253,8 +253,8 @@ int verbs_link<Fabric>::request_connection() noexcept {
 }
 
 template <verbs_fabric Fabric>
-task<bool> verbs_link<Fabric>::accept_offered() {
-  verbs_request const request = *std::exchange(offered_, std::nullopt);
+task<bool> verbs_link<Fabric>::accept_request() {
+  verbs_request const request = *std::exchange(request_, std::nullopt);
   by_.lane.happened(protocol::path_event::connect);
   connected_by_us_ = false;
   adopt();
@@ -411,7 +411,7 @@ task<> verbs_link<Fabric>::tear_down() {
   take_remaining();
   if (failure_ != IBV_WC_SUCCESS && failure_ != IBV_WC_WR_FLUSH_ERR) trouble_ = verbs::code_of(failure_);
   if (said_) trouble_ = said_;
-  if (offered_) ++by_.node.counted.rdsco_connection_replaced;
+  if (request_) ++by_.node.counted.rdsco_connection_replaced;
   if (stage_ == stage::established) static_cast<void>(api_.disconnect(id_));
   loop_.cancel_timer(timer_);
   release();

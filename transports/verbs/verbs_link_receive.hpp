@@ -11,7 +11,7 @@ namespace rdsco::detail {
 
 template <verbs_fabric Fabric>
 bool verbs_link<Fabric>::receive() noexcept {
-  if (stopping_ || broken_ || offered_ || stage_ == stage::ended) return false;
+  if (stopping_ || broken_ || request_ || stage_ == stage::ended) return false;
   if (!take_kept_frames() || !take_completions() || !post_receives(false)) return false;
   if (!active_ && !queue_.armed()) {
     active_ = true;

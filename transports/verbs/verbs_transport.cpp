@@ -298,7 +298,7 @@ void verbs_transport::requested(local_host& host, verbs::cm_event const& event) 
   request.initiator_depth = event.initiator_depth;
   request.initial_credit = told->initial_credit;  // only: can.credits
   request.earlier = verbs_acknowledgement(*told);
-  if (static_cast<verbs_carrier&>(*found.data->by).offer(request)) return;
+  if (static_cast<verbs_carrier&>(*found.data->by).asked(request)) return;
   ++node.counted.rdsco_accept_refused_order;
   reject(event.id);
 }

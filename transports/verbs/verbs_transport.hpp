@@ -50,7 +50,7 @@ struct verbs_request {
 class verbs_carrier : public carrier {
  public:
   /// A peer's request. False: this side's own attempt goes on, the request is to be rejected.
-  [[nodiscard]] virtual bool offer(verbs_request const& request) noexcept = 0;
+  [[nodiscard]] virtual bool asked(verbs_request const& request) noexcept = 0;
   /// It has asked its peer for a connection and waits for the answer.
   [[nodiscard]] virtual bool asking() const noexcept = 0;
   /// Its device says something, perhaps of this connection.

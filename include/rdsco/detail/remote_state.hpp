@@ -37,7 +37,7 @@ class remote_state : public send_state {
   [[nodiscard]] std::uint64_t value() const noexcept { return work_.result; }
 
   /// Called when one that waited has ended.
-  void (*ended_later)(remote_state&) noexcept = nullptr;
+  void (*completed)(remote_state&) noexcept = nullptr;
 
  private:
   static void datagram_ended(send_state& self) noexcept;
