@@ -47,6 +47,7 @@ std::string ib_table(json const& rows, bool verbose) {
     made += fmt::format("{} {:>3} {:>32} {:>32}", ends(row), row["sl"].get<unsigned>(), gid_or_zero(row, "local_gid"), gid_or_zero(row, "peer_gid"));
     if (verbose) made += more(row);
     made += '\n';
+    if (auto const code = row["vendor_error"].get<std::uint32_t>(); code != 0) notes += fmt::format("{}  vendor error {:#x}: {}\n", ends(row), code, text(row, "trouble"));
     if (!text(row, "note").empty()) notes += fmt::format("{}  {}\n", ends(row), text(row, "note"));
   }
   return made + notes;

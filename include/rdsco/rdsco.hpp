@@ -10,6 +10,7 @@
 #include <rdsco/loop.hpp>
 #include <rdsco/message.hpp>
 #include <rdsco/node.hpp>
+#include <rdsco/notification.hpp>
 #include <rdsco/result.hpp>
 #include <rdsco/sleep.hpp>
 #include <rdsco/socket.hpp>

@@ -63,6 +63,7 @@ struct ib_row {
   bool connected_by_us = false;
   std::optional<std::uint32_t> credits, credits_to_tell;  ///< iWARP: receives of the peer that may be used; ours that it is not told of
   std::string trouble;  ///< as in the connection's row
+  std::uint32_t vendor_error = 0;  ///< what the adapter's maker calls it; 0: nothing
 };
 
 /// Where an address that the node owns over verbs lies, and by which GID it is to be reached.

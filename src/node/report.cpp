@@ -80,7 +80,7 @@ json json_of(ib_row const& row) {
           {"send_sge", row.elements}, {"transport", row.transport}, {"device", row.device}, {"port", row.port},
           {"gid_index", row.gid_index}, {"gid_type", row.gid_type}, {"note", row.note}, {"version", row.version},
           {"stage", row.stage}, {"connected_by_us", row.connected_by_us}, {"credits", json_of(row.credits)},
-          {"credits_to_tell", json_of(row.credits_to_tell)}, {"trouble", row.trouble}};
+          {"credits_to_tell", json_of(row.credits_to_tell)}, {"trouble", row.trouble}, {"vendor_error", row.vendor_error}};
 }
 
 json json_of(verbs_address_row const& row) {

@@ -75,12 +75,14 @@ std::error_category const& completion_category() noexcept {
   return only;
 }
 
-notification notification_of(ibv_wc_status status) noexcept {
+errc outcome_of(ibv_wc_status status) noexcept {
   switch (status) {
-    case IBV_WC_SUCCESS: return notification::success;
-    case IBV_WC_REM_ACCESS_ERR: return notification::remote_error;
-    case IBV_WC_WR_FLUSH_ERR: return notification::dropped;
-    default: return notification::other_error;
+    case IBV_WC_SUCCESS: return {};
+    case IBV_WC_REM_ACCESS_ERR: return errc::remote_access;
+    case IBV_WC_WR_FLUSH_ERR:
+    case IBV_WC_RETRY_EXC_ERR:
+    case IBV_WC_RNR_RETRY_EXC_ERR: return errc::operation_dropped;
+    default: return errc::remote_failed;
   }
 }
 

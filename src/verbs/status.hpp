@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <rdsco/error.hpp>
+
 #include <infiniband/verbs.h>
 
-#include <cstdint>
 #include <system_error>
 
 namespace rdsco::verbs {
-
-/// What an RDS notification says about a remote operation, with the numbers of the kernel's RDS.
-enum class notification : std::uint8_t { success = 0, remote_error = 1, canceled = 2, dropped = 3, other_error = 4 };
 
 /// Completion statuses as error codes. Their values are those of ibv_wc_status; equal to the std::errc condition a caller would test.
 [[nodiscard]] std::error_category const& completion_category() noexcept;
@@ -17,7 +15,8 @@ enum class notification : std::uint8_t { success = 0, remote_error = 1, canceled
   return status == IBV_WC_SUCCESS ? std::error_code() : std::error_code(static_cast<int>(status), completion_category());
 }
 
-/// The same on every transport. A flushed request says nothing yet: its message is dropped when the path connects again.
-[[nodiscard]] notification notification_of(ibv_wc_status status) noexcept;
+/// How a remote operation ended whose request completed so. Requests that were flushed, or reached nobody, say nothing of their own: their
+/// connection is over, and what was under way on it is dropped.
+[[nodiscard]] errc outcome_of(ibv_wc_status status) noexcept;
 
 }  // namespace rdsco::verbs

@@ -4,7 +4,7 @@
 # Public headers (below include/rdsco/) by the group they belong to; one not named here belongs to `runtime`.
 PUBLIC_GROUPS = {
     "values": {
-        "error.hpp", "result.hpp", "buffer.hpp", "endpoint.hpp", "version.hpp", "fwd.hpp",
+        "error.hpp", "notification.hpp", "result.hpp", "buffer.hpp", "endpoint.hpp", "version.hpp", "fwd.hpp",
         "detail/intrusive_list.hpp", "detail/check.hpp",
     },
     "node": {

@@ -198,6 +198,7 @@ class fake_fabric {
   /// The GIDs of every port: each address has one of each type of RoCE unless a test changes that.
   std::function<void(std::vector<ibv_gid_entry>&)> on_gids;
   int gid_index = 2;  ///< that connections use
+  std::uint32_t vendor_error = 0x81;  ///< of completions that failed
   std::function<void(std::size_t)> on_registered;  ///< so many bytes
   /// Called by whoever calls register_memory(), at its beginning and its end. Between them nobody else may call the fake, which is for one
   /// thread; before the beginning returns everybody may.

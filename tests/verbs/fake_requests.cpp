@@ -85,6 +85,7 @@ bool fake_fabric::uses(ibv_mr const& region) const noexcept {
 void fake_fabric::complete(fake_queue& to, ibv_wc const& made, bool solicited) {
   RDSCO_CHECK(to.completions.size() < to.entries, "a completion queue of a test overflowed");
   to.completions.push_back(made);
+  if (made.status != IBV_WC_SUCCESS) to.completions.back().vendor_err = vendor_error;
   bool const announced = solicited || made.status != IBV_WC_SUCCESS;
   if (!to.armed || (to.solicited_only && !(announced && rules.announces))) return;
   announce(to);

@@ -5,6 +5,7 @@
 #include "tools/info_verbs.hpp"
 #include "verbs/faulty_exchange.hpp"
 #include "verbs/gid_choice.hpp"
+#include "verbs/status.hpp"
 
 #include <cstring>
 
@@ -161,6 +162,18 @@ TEST_CASE("the stages of a connection that does not come about, and why") {
   CHECK(holds(text, "\nRDS Connections that are down:\n      LocalAddr      RemoteAddr  Tos  Why\n       10.0.0.1        10.0.0.2    0  "));
   CHECK(holds(text, make_error_code(errc::timed_out).message()));
   w.fabric.cut(near_host, far_host, false);
+}
+
+TEST_CASE("what an adapter's maker calls the end of a connection is kept until there is another") {
+  two_on<fake_ib> w(quick());
+  block_on(w.where, one_sent(w));
+  CHECK(w.near.tables().ib_connections.at(0).vendor_error == 0);
+  w.fabric.break_connections(near_host, far_host, IBV_WC_LOC_PROT_ERR);
+  REQUIRE(comes_true(w.where, [&] { return w.near.tables().ib_connections.at(0).vendor_error == 0x81; }));
+  auto const told = ordered_json::parse(w.near.to_json());
+  CHECK(holds(tools::ib_table(told["ib_connections"], false), "       10.0.0.1        10.0.0.2    0  vendor error 0x81: " + verbs::code_of(IBV_WC_LOC_PROT_ERR).message()));
+  block_on(w.where, one_sent(w));
+  CHECK(w.near.tables().ib_connections.at(0).vendor_error == 0);
 }
 
 TEST_CASE("the text of the tables has the columns of rds-info, and more on request") {

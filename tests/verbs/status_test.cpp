@@ -4,6 +4,8 @@
 
 #include "verbs/status.hpp"
 
+#include <rdsco/notification.hpp>
+
 #include <catch2/catch.hpp>
 
 #include <set>
@@ -12,6 +14,7 @@
 
 namespace {
 
+using namespace rdsco;
 using namespace rdsco::verbs;
 
 struct expectation {
@@ -76,18 +79,17 @@ TEST_CASE("success is no error, and a number that is no status has a text that s
   CHECK(completion_category().default_error_condition(9999) == std::errc::io_error);
 }
 
-TEST_CASE("what a notification says of each status") {
-  CHECK(notification_of(IBV_WC_SUCCESS) == notification::success);
+TEST_CASE("how an operation ended, by the status of its request, and what a kernel would call that") {
+  CHECK(outcome_of(IBV_WC_SUCCESS) == errc());
+  std::set<int> const of_connection{IBV_WC_WR_FLUSH_ERR, IBV_WC_RETRY_EXC_ERR, IBV_WC_RNR_RETRY_EXC_ERR};
   for (auto const& each : failures) {
     INFO("status " << each.status);
-    notification expected = notification::other_error;
-    if (each.status == IBV_WC_REM_ACCESS_ERR) expected = notification::remote_error;
-    if (each.status == IBV_WC_WR_FLUSH_ERR) expected = notification::dropped;
-    CHECK(notification_of(each.status) == expected);
+    errc expected = errc::remote_failed;
+    if (each.status == IBV_WC_REM_ACCESS_ERR) expected = errc::remote_access;
+    if (of_connection.contains(each.status)) expected = errc::operation_dropped;
+    CHECK(outcome_of(each.status) == expected);
   }
-  // The numbers of linux/rds.h.
-  CHECK(static_cast<int>(notification::remote_error) == 1);
-  CHECK(static_cast<int>(notification::canceled) == 2);
-  CHECK(static_cast<int>(notification::dropped) == 3);
-  CHECK(static_cast<int>(notification::other_error) == 4);
+  CHECK(notification_of(outcome_of(IBV_WC_REM_ACCESS_ERR)) == notification::remote_error);
+  CHECK(notification_of(outcome_of(IBV_WC_WR_FLUSH_ERR)) == notification::dropped);
+  CHECK(notification_of(outcome_of(IBV_WC_LOC_PROT_ERR)) == notification::other_error);
 }

@@ -188,6 +188,7 @@ class verbs_link final : public verbs_carrier, public spinner, public verbs::cm_
   bool stopping_ = false;
   bool broken_ = false;
   ibv_wc_status failure_ = IBV_WC_SUCCESS;
+  std::uint32_t vendor_error_ = 0;  // of the same completion, until a connection is up again
   std::error_code said_;       // by the adapter, of this connection, and why it must end
   bool peer_announced_ = false;  // likewise: a message came
   std::error_code trouble_;

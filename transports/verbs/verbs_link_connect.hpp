@@ -178,6 +178,7 @@ task<bool> verbs_link<Fabric>::establish() {
     falls_back_ = false;
     peer_life_ = asked_life_;
     trouble_.clear();
+    vendor_error_ = 0;
     co_return true;
   }
 }

@@ -16,6 +16,7 @@ void verbs_link<Fabric>::describe_ib(ib_row& row) const {
   row.transport = Fabric::name;
   row.stage = stage_name();
   if (trouble_) row.trouble = trouble_.message();
+  row.vendor_error = vendor_error_;
   if (device_ == nullptr) return;
   row.device = api_.device_name(device_->native());
   row.sends = rings_.sends;

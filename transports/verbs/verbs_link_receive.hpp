@@ -58,7 +58,10 @@ template <verbs_fabric Fabric>
 bool verbs_link<Fabric>::take(ibv_wc const& one) noexcept {
   if (one.status != IBV_WC_SUCCESS) {
     // The first says what happened; those behind it are flushed.
-    if (failure_ == IBV_WC_SUCCESS) failure_ = one.status;
+    if (failure_ == IBV_WC_SUCCESS) {
+      failure_ = one.status;
+      vendor_error_ = one.vendor_err;
+    }
     if (!receive_ring::is_receive(one.wr_id)) request_failed(one.wr_id, one.status);
     return false;
   }

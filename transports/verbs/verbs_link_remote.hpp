@@ -5,6 +5,7 @@
 #include "node/remote_extensions.hpp"
 #include "transports/verbs/verbs_link.hpp"
 #include "verbs/poison.hpp"
+#include "verbs/status.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -135,14 +136,15 @@ void verbs_link<Fabric>::let_go(remote_work& work) noexcept {
   work.let_go(work);
 }
 
-// A request that failed says why its operation did, or that the peer is out of reach; those behind it are flushed, and say nothing.
+// A request that failed says why its operation did; those behind it are flushed.
 template <verbs_fabric Fabric>
 void verbs_link<Fabric>::request_failed(std::uint64_t number, ibv_wc_status status) noexcept {
-  if (status == IBV_WC_WR_FLUSH_ERR || status == IBV_WC_RETRY_EXC_ERR || status == IBV_WC_RNR_RETRY_EXC_ERR) return;
+  errc const why = verbs::outcome_of(status);
+  if (why == errc::operation_dropped) return;  // as everything on the connection is
   keys_.failed(by_, number);
   for (remote_work& each : working_)
     if (each.first_request <= number && number <= each.last_request)
-      each.failure = status == IBV_WC_REM_ACCESS_ERR ? errc::remote_access : errc::remote_failed;
+      each.failure = why;
 }
 
 // With it goes every request. Windows go first: soft-RoCE keeps a queue pair that one is bound to.
