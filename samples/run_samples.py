@@ -14,8 +14,7 @@ import sys
 import tempfile
 
 PATIENCE = 60
-# Tests that run at the same time have TCP ports of their own.
-# Below those that systems give to whoever connects.
+# Tests that run at the same time have TCP ports of their own, below those that systems give to whoever connects.
 TCP_PORT = str(30_000 + os.getpid() % 2_700)
 
 
