@@ -39,6 +39,16 @@ socket bind_socket(node& on, place const& at, std::uint16_t port, std::size_t bu
   return on.bind(address_of(at.address), port, wanted).value();
 }
 
+figures serve_at_one_socket(request const& asked, partner::announce const& ready, std::function<task<>(socket&)> const& serves) {
+  loop here(options_for(asked.wait));
+  node mine = open_node(here, asked.server, asked);
+  socket at = bind_socket(mine, asked.server, first_port);
+  ready();
+  block_on(here, serves(at));
+  finish(here, mine);
+  return {};
+}
+
 void finish(loop& where, node& on) { static_cast<void>(block_on(where, on.close(10s))); }
 
 task<> connect(socket& from, endpoint to) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "measurement.hpp"
+#include "partner.hpp"
 
 #include <rdsco/rdsco.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace rdsco::bench {
@@ -21,6 +23,9 @@ inline constexpr std::uint16_t first_port = 5000;
 [[nodiscard]] inline endpoint server_of(request const& asked, unsigned index = 0) {
   return endpoint(address_of(asked.server.address), static_cast<std::uint16_t>(first_port + index));
 }
+
+/// The server of a measurement, with one socket, for as long as `serves` takes.
+figures serve_at_one_socket(request const& asked, partner::announce const& ready, std::function<task<>(socket&)> const& serves);
 
 /// Waits for acknowledgements, then closes the node.
 void finish(loop& where, node& on);

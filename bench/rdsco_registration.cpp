@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What other peers feel while a node registers a large region: round trips with one of them, before and meanwhile.
-#include "partner.hpp"
 #include "rdsco_node.hpp"
 #include "stopwatch.hpp"
 
@@ -21,16 +20,6 @@ task<> echo(socket& at) {
     auto const sent = co_await at.send_to(got.data.payload(), got.data.from());
     sent.value();
   }
-}
-
-figures serve(request const& asked, partner::announce const& ready) {
-  loop here(options_for(asked.wait));
-  node mine = open_node(here, asked.server, asked);
-  socket at = bind_socket(mine, asked.server, first_port);
-  ready();
-  block_on(here, echo(at));
-  finish(here, mine);
-  return {};
 }
 
 class mapped_memory {
@@ -114,7 +103,7 @@ task<> time_trips(loop& where, socket& from, request const& asked, mutable_buffe
 }  // namespace
 
 figures rdsco_registration(request const& asked) {
-  partner other(asked, [&](auto const& ready) { return serve(asked, ready); });
+  partner other(asked, [&](auto const& ready) { return serve_at_one_socket(asked, ready, echo); });
   mapped_memory const memory(asked.region_bytes);
   if (asked.touched) std::ranges::fill(memory.all(), std::byte{1});
   loop here(options_for(asked.wait));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // RDMA writes from one node into memory that another offered. The writer holds the watch: an operation is complete when the datagram
 // behind it is acknowledged, and the other program has no part in it.
-#include "partner.hpp"
 #include "rdsco_node.hpp"
 #include "stopwatch.hpp"
 #include "usage.hpp"
@@ -33,14 +32,8 @@ task<> lend(socket& at, std::vector<std::byte>& memory) {
 }
 
 figures serve(request const& asked, partner::announce const& ready) {
-  loop here(options_for(asked.wait));
-  node mine = open_node(here, asked.server, asked);
-  socket at = bind_socket(mine, asked.server, first_port);
   std::vector<std::byte> memory(bytes_of_all(asked));
-  ready();
-  block_on(here, lend(at, memory));
-  finish(here, mine);
-  return {};
+  return serve_at_one_socket(asked, ready, [&](socket& at) { return lend(at, memory); });
 }
 
 class writer {

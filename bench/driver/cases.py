@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 RDSCO, RAW, EPOLL, URING, ASIO, UCX, KERNEL = "rdsco", "raw", "epoll", "io_uring", "Asio", "UCX", "kernel RDS"
 
+
 @dataclass(frozen=True)
 class Run:
     """One measurement of one side. `tool`: program (bench/main.cpp), callgrind (the same, counted), ucx, ucx_callgrind, perftest."""
