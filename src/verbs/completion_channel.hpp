@@ -14,15 +14,11 @@ namespace rdsco::verbs {
 /// Where an adapter says that armed completion queues have something: one channel for all queues of a device and a loop.
 class completion_channel {
  public:
-  using function = void (*)(void* context) noexcept;
+  using function = descriptor_watch::function;
 
   /// `ended` is called once, after stop().
   completion_channel(api& calls, loop& where, void* context, function ended) noexcept
-      : api_(calls), watch_(where, this, &drain, [](void* self) noexcept {
-          auto& ends = *static_cast<completion_channel*>(self);
-          ends.ended_(ends.context_);
-        }),
-        ended_(ended), context_(context) {}
+      : api_(calls), watch_(where, this, &drain, context, ended) {}
   completion_channel(completion_channel const&) = delete;
   completion_channel& operator=(completion_channel const&) = delete;
   ~completion_channel() { close(); }
@@ -50,8 +46,6 @@ class completion_channel {
   descriptor_watch watch_;
   ibv_comp_channel* native_ = nullptr;
   std::size_t armed_ = 0;
-  function ended_;
-  void* context_;
 };
 
 }  // namespace rdsco::verbs

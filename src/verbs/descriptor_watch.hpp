@@ -14,9 +14,9 @@ class descriptor_watch {
  public:
   using function = void (*)(void* context) noexcept;
 
-  /// `readable` reads until there is nothing left. `ended` is called once, after stop().
-  descriptor_watch(loop& where, void* context, function readable, function ended) noexcept
-      : io_(where.io()), context_(context), readable_(readable), ended_(ended), watching_(*this) {}
+  /// `readable` reads until there is nothing left. `ended` is called once, after stop(). Each has a context of its own.
+  descriptor_watch(loop& where, void* reader, function readable, void* owner, function ended) noexcept
+      : io_(where.io()), reader_(reader), readable_(readable), owner_(owner), ended_(ended), watching_(*this) {}
   descriptor_watch(descriptor_watch const&) = delete;
   descriptor_watch& operator=(descriptor_watch const&) = delete;
 
@@ -38,16 +38,17 @@ class descriptor_watch {
   };
 
   void happened() noexcept {
-    if (!stopping_) readable_(context_);
+    if (!stopping_) readable_(reader_);
     if (watching_.in_flight) return;
     if (!stopping_) return io_.watch(handle_, detail::readiness::readable, watching_);
     io_.close(std::exchange(handle_, detail::io_handle()), false);
-    ended_(context_);
+    ended_(owner_);
   }
 
   detail::io_backend& io_;
-  void* context_;
+  void* reader_;
   function readable_;
+  void* owner_;
   function ended_;
   own_watch watching_;
   detail::io_handle handle_;

@@ -10,7 +10,7 @@ device::device(api& calls, loop& where, ibv_context* native, device_user& by) no
       native_(native),
       by_(by),
       completions_(calls, where, this, &watch_ended),
-      says_(where, this, &take_events, &watch_ended),
+      says_(where, this, &take_events, this, &watch_ended),
       windows_(calls),
       slots_(calls) {}
 

@@ -22,14 +22,10 @@ class cm_handler {
 /// identifier.
 class event_channel {
  public:
-  using function = void (*)(void* context) noexcept;
+  using function = descriptor_watch::function;
 
   event_channel(api& calls, loop& where, void* context, function ended) noexcept
-      : api_(calls), watch_(where, this, &drain, [](void* self) noexcept {
-          auto& ends = *static_cast<event_channel*>(self);
-          ends.ended_(ends.context_);
-        }),
-        ended_(ended), context_(context) {}
+      : api_(calls), watch_(where, this, &drain, context, ended) {}
   event_channel(event_channel const&) = delete;
   event_channel& operator=(event_channel const&) = delete;
   ~event_channel() {
@@ -57,8 +53,6 @@ class event_channel {
   api& api_;
   descriptor_watch watch_;
   rdma_event_channel* events_ = nullptr;
-  function ended_;
-  void* context_;
 };
 
 }  // namespace rdsco::verbs

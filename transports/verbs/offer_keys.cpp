@@ -51,8 +51,7 @@ errc windows::ready(offer_core& offered, verbs::device& on, std::uint32_t epoch,
 
 bool windows::close(offer_core& over, std::uint32_t epoch) noexcept {
   if (over.held == nullptr || over.epoch != epoch) {
-    forget(over);
-    over.gone();
+    take_away(over);
     return false;
   }
   to_revoke_.push_back(over);
