@@ -39,7 +39,6 @@ struct outcome {
 
 task<> receive(rdsco::socket& at, std::string path, outcome& told) { told.received = co_await receive_file(at, std::move(path), 1u << 24); }
 task<> send(rdsco::socket& from, endpoint to, std::string path, outcome& told) { told.begun = co_await send_file(from, to, std::move(path)); }
-task<> joined(task_group& group) { co_await group.join(); }
 
 }  // namespace
 

@@ -58,28 +58,6 @@ task<> without_atomics(remote_ends ends) {
   REQUIRE((co_await ends.user.fetch_add(lent.remote, 0, 1)).ec == errc::not_supported);
 }
 
-task<> operate_endlessly(rdsco::socket& by, region& local, remote_memory remote, operation what) {
-  while (local.usable()) {
-    auto work = carry_out(what, by, local.all(), remote);
-    auto const done = co_await std::move(work);
-    if (done.ec) co_return;
-  }
-}
-task<> offer_endlessly(rdsco::socket& by, region& own, endpoint there) {
-  for (;;) {
-    auto made = co_await own.offer(there.host, 0, own.size());
-    if (made.ec) co_return;
-    auto const sent = co_await by.send_to("offer", there, made.data, until::acknowledged);
-    if (sent.ec) co_return;
-  }
-}
-task<> drop_endlessly(rdsco::socket& by) {
-  for (;;) {
-    auto const got = co_await by.receive();
-    if (got.ec) co_return;
-  }
-}
-
 }  // namespace
 
 TEMPLATE_TEST_CASE("bridged: a write is seen before its datagram", "", ib_windows, ib_slots) {
@@ -230,8 +208,8 @@ void live_and_end(unsigned life) {
     load.spawn(operate_endlessly(w.from, local, lent.remote, what));
   load.spawn(offer_endlessly(w.into, lent.own, w.from.local()));
   load.spawn(offer_endlessly(w.from, local, w.into.local()));
-  load.spawn(drop_endlessly(w.from));
-  load.spawn(drop_endlessly(w.into));
+  load.spawn(receive_endlessly(w.from));
+  load.spawn(receive_endlessly(w.into));
   turn(w.where, life % 41);
   switch (static_cast<ending>(life % 4)) {
     case ending::node: break;

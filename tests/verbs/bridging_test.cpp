@@ -41,7 +41,6 @@ struct pair_of {
   using other = Other;
 };
 
-task<> joined(task_group& group) { co_await group.join(); }
 task<> closed(node& ending) { co_await ending.close(0ns); }
 
 template <class Way>
@@ -68,25 +67,6 @@ task<> receive_large(rdsco::socket& by, std::vector<std::size_t> const& sizes) {
     REQUIRE(!got.ec);
     REQUIRE(matches(got.data, bytes, bytes));
   }
-}
-
-// Until the socket or its node closes.
-task<> send_endlessly(rdsco::socket& by, endpoint there, until what) {
-  for (std::uint64_t index = 0;; ++index) {
-    auto const payload = pattern(index, exchanged_size(index));
-    auto const sent = co_await by.send_to(payload, there, what);
-    if (sent.ec) co_return;
-  }
-}
-task<> receive_endlessly(rdsco::socket& by) {
-  for (;;) {
-    auto const got = co_await by.receive();
-    if (got.ec) co_return;
-  }
-}
-
-void turn(loop& where, unsigned times) {
-  for (unsigned at = 0; at < times; ++at) static_cast<void>(where.poll());
 }
 
 }  // namespace

@@ -43,7 +43,6 @@ task<> both_ways(two_on_fabric& w, std::uint64_t count, until what = until::acce
   co_await group.join();
 }
 
-task<> joined(task_group& group) { co_await group.join(); }
 task<> a_while() { static_cast<void>(co_await sleep(50ms)); }
 
 verbs_options small_rings() {

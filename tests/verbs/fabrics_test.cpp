@@ -63,7 +63,6 @@ task<> receive_many(rdsco::socket& by, std::uint64_t count) {
   for (std::uint64_t index = 0; index < count; ++index) co_await receive_one(by, index, 9000);
 }
 
-task<> joined(task_group& group) { co_await group.join(); }
 
 void set_credit(std::vector<std::byte>& told, std::uint32_t to) { protocol::store_big_endian(told.data() + credit_at, to); }
 

@@ -35,6 +35,21 @@ struct on_fake {
 using fake_ib = on_fake<ib, detail::ib_fabric>;
 using fake_iwarp = on_fake<iwarp, detail::iwarp_fabric>;
 
+inline task<> joined(task_group& group) { co_await group.join(); }
+
+inline void turn(loop& where, unsigned times) {
+  for (unsigned at = 0; at < times; ++at) static_cast<void>(where.poll());
+}
+
+/// The nodes are gone: they left nothing on their adapters, and did nothing that a fabric, a driver or a kernel would not bear.
+inline void require_nothing_left(fake_fabric const& on) {
+  REQUIRE(on.alive() == 0);
+  REQUIRE(on.unreceived == 0);
+  REQUIRE(on.spoke_first == 0);
+  REQUIRE(on.pulled_away == 0);
+  REQUIRE(on.left_bound == 0);
+}
+
 /// Two hosts on one fabric, both nodes on one loop. Neither does what ends a connection on that fabric, nor lets go of memory that an
 /// adapter has, nor of a queue pair that a window is bound to.
 class two_on_fabric {
@@ -64,11 +79,7 @@ class two_on_fabric {
     block_on(where, close_both());
     near = node();
     far = node();
-    REQUIRE(fabric.alive() == 0);
-    REQUIRE(fabric.unreceived == 0);
-    REQUIRE(fabric.spoke_first == 0);
-    REQUIRE(fabric.pulled_away == 0);
-    REQUIRE(fabric.left_bound == 0);
+    require_nothing_left(fabric);
     current_fabric = nullptr;
   }
   two_on_fabric(two_on_fabric const&) = delete;

@@ -5,12 +5,25 @@
 #include "verbs/bare_connection.hpp"
 
 #include <cerrno>
+#include <cstdint>
 #include <functional>
 
 namespace {
 
 using namespace rdsco;
 using namespace rdsco::test;
+
+/// A window of the far host that a message of the near one has ended.
+struct window_ended : connected {
+  bare_memory own{near, 0}, there{far, all_access};
+  far_window window{far};
+  std::uint32_t const key = window.bind(there);
+
+  window_ended() {
+    REQUIRE(far.post_receive(there.part(0, 8)) == 0);
+    expect({invalidate(key, IBV_WR_SEND_WITH_INV)}, {IBV_WC_SUCCESS});
+  }
+};
 
 }  // namespace
 
@@ -190,13 +203,8 @@ TEST_CASE("to invalidate what is no window's key ends the pair") {
 }
 
 TEST_CASE("a message can invalidate a window of its receiver, who is told which") {
-  connected w;
-  bare_memory own(w.near, 0), there(w.far, all_access);
-  far_window window(w.far);
-  auto const key = window.bind(there);
-  REQUIRE(w.far.post_receive(there.part(0, 8)) == 0);
-  w.expect({invalidate(key, IBV_WR_SEND_WITH_INV)}, {IBV_WC_SUCCESS});
-  CHECK(w.far.api->deregister_memory(std::exchange(there.region, nullptr)) == 0);
+  window_ended w;
+  CHECK(w.far.api->deregister_memory(std::exchange(w.there.region, nullptr)) == 0);
 
   connected other;
   bare_memory theirs(other.far, all_access), mine(other.near, 0);
@@ -213,13 +221,8 @@ TEST_CASE("a message can invalidate a window of its receiver, who is told which"
 }
 
 TEST_CASE("a window that a message has ended cannot be ended once more") {
-  connected w;
-  bare_memory own(w.near, 0), there(w.far, all_access);
-  far_window window(w.far);
-  auto const key = window.bind(there);
-  REQUIRE(w.far.post_receive(there.part(0, 8)) == 0);
-  w.expect({invalidate(key, IBV_WR_SEND_WITH_INV)}, {IBV_WC_SUCCESS});
-  REQUIRE(w.far.post({invalidate(key)}) == 0);
+  window_ended w;
+  REQUIRE(w.far.post({invalidate(w.key)}) == 0);
   CHECK(w.far.statuses(w.far.sends).back() == IBV_WC_LOC_QP_OP_ERR);
 }
 

@@ -32,6 +32,21 @@ inline task<> receive_numbered(rdsco::socket& by, std::uint64_t count) {
   }
 }
 
+// Load, until the socket or its node closes.
+inline task<> send_endlessly(rdsco::socket& by, endpoint there, until what) {
+  for (std::uint64_t index = 0;; ++index) {
+    auto const payload = pattern(index, exchanged_size(index));
+    auto const sent = co_await by.send_to(payload, there, what);
+    if (sent.ec) co_return;
+  }
+}
+inline task<> receive_endlessly(rdsco::socket& by) {
+  for (;;) {
+    auto const got = co_await by.receive();
+    if (got.ec) co_return;
+  }
+}
+
 /// `count` datagrams each way, every one accepted, delivered once and in order, and acknowledged.
 inline task<> exchange(loop& where, rdsco::socket& one, rdsco::socket& other, std::uint64_t count) {
   task_group group(where);

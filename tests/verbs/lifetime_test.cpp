@@ -16,21 +16,6 @@ using namespace rdsco::test;
 address const near_host = at("10.0.0.1");
 address const far_host = at("10.0.0.2");
 
-// Until the socket or its node closes.
-task<> send_endlessly(rdsco::socket& by, endpoint there, until what) {
-  for (std::uint64_t index = 0;; ++index) {
-    auto const payload = pattern(index, exchanged_size(index));
-    auto const sent = co_await by.send_to(payload, there, what);
-    if (sent.ec) co_return;
-  }
-}
-task<> receive_endlessly(rdsco::socket& by) {
-  for (;;) {
-    auto const got = co_await by.receive();
-    if (got.ec) co_return;
-  }
-}
-
 node_options quick_at(std::string_view host) {
   node_options made;
   made.own<fake_ib>(at(host)).allow(net("10.0.0.0/24"));
@@ -56,13 +41,12 @@ void live_and_end(unsigned turns, bool closed_first) {
     load.spawn(send_endlessly(it.into, it.from.local(), until::acknowledged));
     load.spawn(receive_endlessly(it.from));
     load.spawn(receive_endlessly(it.into));
-    for (unsigned turn = 0; turn < turns; ++turn) static_cast<void>(it.where.poll());
+    turn(it.where, turns);
     if (closed_first) it.into.close();
     it.far = node();
-    for (unsigned turn = 0; turn < 10; ++turn) static_cast<void>(it.where.poll());
+    turn(it.where, 10);
     it.near = node();
-    auto const ended = [](task_group& group) -> task<> { co_await group.join(); };
-    block_on(it.where, ended(load));
+    block_on(it.where, joined(load));
   }
   CHECK(it.where.frames() == 0);
 }
@@ -87,10 +71,9 @@ TEST_CASE("a node closed under load holds no byte") {
       task_group load(w.where);
       load.spawn(send_endlessly(w.from, w.into.local(), until::accepted));
       load.spawn(receive_endlessly(w.into));
-      for (unsigned turn = 0; turn < turns; ++turn) static_cast<void>(w.where.poll());
+      turn(w.where, turns);
       block_on(w.where, w.close_both());
-      auto const ended = [](task_group& group) -> task<> { co_await group.join(); };
-      block_on(w.where, ended(load));
+      block_on(w.where, joined(load));
     }
     CHECK(w.near.memory_in_use() == 0);
     CHECK(w.far.memory_in_use() == 0);
@@ -156,7 +139,7 @@ TEST_CASE("an adapter is pulled out while connections are asked for, and again b
     two_on<fake_ib> w(quick());
     REQUIRE(!w.from.try_send_to(pattern(0, 0), w.into.local()));
     REQUIRE(!w.into.try_send_to(pattern(0, 0), w.from.local()));
-    for (unsigned turn = 0; turn < turns; ++turn) static_cast<void>(w.where.poll());
+    turn(w.where, turns);
     w.fabric.remove_device(near_host);
     static_cast<void>(w.where.poll());
     w.fabric.restore_device(near_host);

@@ -50,11 +50,7 @@ struct one_node {
     block_on(where, [](node& ending) -> task<> { co_await ending.close(0ns); }(on));
     if (on) CHECK(on.memory_in_use() == 0);
     on = node();
-    REQUIRE(fabric.alive() == 0);
-    REQUIRE(fabric.unreceived == 0);
-    REQUIRE(fabric.spoke_first == 0);
-    REQUIRE(fabric.pulled_away == 0);
-    REQUIRE(fabric.left_bound == 0);
+    require_nothing_left(fabric);
     CHECK(where.frames() == 0);
     current_fabric = nullptr;
   }

@@ -99,7 +99,6 @@ task<> write_last(rdsco::socket& by, region const& from, lent_memory const& to) 
   REQUIRE(!(co_await with_timeout(patience, by.rdma_write(last, to.remote))).ec);
 }
 
-task<> joined(task_group& group) { co_await group.join(); }
 task<> close(node& which) { co_await which.close(0ns); }
 
 }  // namespace

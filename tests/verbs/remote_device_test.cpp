@@ -115,29 +115,6 @@ TEMPLATE_TEST_CASE("verbs: what was acknowledged by an adapter that died has not
 
 namespace {
 
-// Until a socket or a node closes, or there is no region.
-task<> operate_endlessly(rdsco::socket& by, region& local, remote_memory remote, operation what) {
-  while (local.usable()) {
-    auto work = carry_out(what, by, local.all(), remote);
-    auto const done = co_await std::move(work);
-    if (done.ec) co_return;
-  }
-}
-task<> offer_endlessly(rdsco::socket& by, region& own, endpoint there) {
-  for (;;) {
-    auto made = co_await own.offer(there.host, 0, own.size());
-    if (made.ec) co_return;
-    auto const sent = co_await by.send_to("offer", there, made.data, until::acknowledged);
-    if (sent.ec) co_return;
-  }
-}
-task<> drop_endlessly(rdsco::socket& by) {
-  for (;;) {
-    auto const got = co_await by.receive();
-    if (got.ec) co_return;
-  }
-}
-
 enum class ending { node, socket, region, peer };
 
 template <class How>
@@ -149,8 +126,8 @@ void live_and_end(lent_across<How>& w, unsigned turns, ending first) {
   }
   load.spawn(offer_endlessly(w.into, w.lent->own, w.from.local()));
   load.spawn(offer_endlessly(w.from, w.local, w.into.local()));
-  load.spawn(drop_endlessly(w.from));
-  load.spawn(drop_endlessly(w.into));
+  load.spawn(receive_endlessly(w.from));
+  load.spawn(receive_endlessly(w.into));
   turn(w.where, turns);
   switch (first) {
     case ending::node: w.near = node(); break;

@@ -75,10 +75,21 @@ inline std::error_code close(loop& where, region& which, bool forced = false) {
   return block_on(where, with_timeout(patience, std::move(closing))).ec;
 }
 
-inline task<> joined(task_group& group) { co_await group.join(); }
-
-inline void turn(loop& where, unsigned times) {
-  for (unsigned at = 0; at < times; ++at) static_cast<void>(where.poll());
+// Load, until a socket or a node closes, or there is no region.
+inline task<> operate_endlessly(rdsco::socket& by, region& local, remote_memory remote, operation what) {
+  while (local.usable()) {
+    auto work = carry_out(what, by, local.all(), remote);
+    auto const done = co_await std::move(work);
+    if (done.ec) co_return;
+  }
+}
+inline task<> offer_endlessly(rdsco::socket& by, region& own, endpoint there) {
+  for (;;) {
+    auto made = co_await own.offer(there.host, 0, own.size());
+    if (made.ec) co_return;
+    auto const sent = co_await by.send_to("offer", there, made.data, until::acknowledged);
+    if (sent.ec) co_return;
+  }
 }
 
 /// Memory at the far end, offered to the near one, and memory of the near one for its operations on it.

@@ -46,11 +46,6 @@ task<> withdraw(memory_offer& offered, bool& over) {
 }
 
 task<result<>> ended(memory_offer& offered) { co_return co_await with_timeout(patience, offered.over()); }
-task<> joined(task_group& group) { co_await group.join(); }
-
-void some_turns(loop& where) {
-  for (int turn = 0; turn < 20; ++turn) static_cast<void>(where.poll());
-}
 
 }  // namespace
 
@@ -83,17 +78,17 @@ TEST_CASE("memory is withdrawn when the adapter says that its window has ended, 
   // Behind a datagram, so that there is something else that the adapter tells of.
   w.fabric.hold_sends(far_host, true);
   REQUIRE(!w.into.try_send_to(pattern(0, 10), w.from.local()));
-  some_turns(w.where);
+  turn(w.where, 20);
   bool over = false;
   task_group group(w.where);
   group.spawn(withdraw(lent.offered, over));
-  some_turns(w.where);
+  turn(w.where, 20);
   w.fabric.on_message = [&](ibv_send_wr const&, std::span<std::byte const> frame) {
     if (has_source(frame)) w.fabric.hold_sends(far_host, true);
   };
   w.fabric.hold_sends(far_host, false);
   REQUIRE(!block_on(w.where, next_of(w.from)).ec);
-  some_turns(w.where);
+  turn(w.where, 20);
   CHECK_FALSE(over);
   w.fabric.on_message = nullptr;
   w.fabric.hold_sends(far_host, false);
